@@ -275,8 +275,7 @@ def _record(settings: Settings, arguments: argparse.Namespace) -> int:
     service, now = adapters.catalogue.get(arguments.service), adapters.ports.clock.now()
     controller = bootstrap.make_controller(adapters)
     rollout = None if arguments.canary else next(iter(controller.history(service.name, 1)), None)
-    story = controller.story(rollout) if rollout else ()
-    wanted = Wanted(service=service, seconds=arguments.seconds, version=arguments.canary, rollout=rollout, story=story)
+    wanted = Wanted(service=service, seconds=arguments.seconds, version=arguments.canary, rollout=rollout)
     _say(record(wanted, adapters.metrics, now))
     return 0
 

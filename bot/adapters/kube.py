@@ -28,8 +28,10 @@ from kubernetes.client.rest import RESTResponse
 from bot import bounded, redaction
 from bot.adapters.calls import Called, counted, nobody
 from bot.adapters.kube_answers import (
+    Expired,
     Unanswered,
     answer_in,
+    continue_in,
     event_in,
     failed,
     items_in,
@@ -50,6 +52,9 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 LONGEST_NAME = 253
+PAGE = 500  # objects of a list that one answer has, as kubectl asks for them; each answer is bounded by itself
+MOST_PAGES = 400  # that one list may have: more objects than Kubernetes' own limit for a cluster's pods, 150,000
+LISTS = 3  # tries of one list, which takes minutes where the server forgets its beginning meanwhile
 BOOKMARK = "BOOKMARK"  # an event that says only how far the watch has come
 ISTIO = "networking.istio.io"
 ISTIO_VERSIONS = ("v1", "v1beta1", "v1alpha3")  # best first; their schemas are the same
@@ -253,18 +258,42 @@ class Kube:
         Raises:
             Fault: it is a kind of Kubernetes' own and the API server is too old to serve it, so there may be some.
         """
-        path = self._path(kind, namespace, labelSelector=str(selector))
         doing = (
             said("adapters.do_list_all", kind=kind)
             if namespace is None
             else said("adapters.do_list", kind=kind, namespace=namespace)
         )
-        answer = self._ask("GET", path, doing)
+        pages = self._pages(kind, namespace, selector, doing)
+        head = {"apiVersion": self._api_version(KINDS[kind]), "kind": kind}
+        items = [{**checked(item, kind), **head} for page in pages for item in items_in(page)]
+        return items, version_in(pages[0])
+
+    def _pages(self, kind: str, namespace: str | None, selector: LabelSelector, doing: Sentence) -> list[Object]:
+        """The answers that make one list of ``PAGE`` objects each; all show the same version of the cluster.
+
+        Where the server has forgotten that version before the last of them, the list begins anew.
+        """
+        for _ in range(LISTS):
+            pages = list[Object]()
+            go_on = ""
+            try:
+                while not pages or go_on:
+                    pages.append(self._page(kind, namespace, selector, go_on, doing))
+                    go_on = continue_in(pages[-1])
+                    if len(pages) >= MOST_PAGES and go_on:
+                        raise Unanswered("Kubernetes", said("adapters.no_list"))
+            except Expired as expired:
+                outdated = expired
+            else:
+                return pages
+        raise outdated
+
+    def _page(self, kind: str, namespace: str | None, selector: LabelSelector, go_on: str, doing: Sentence) -> Object:
+        asked = {"labelSelector": str(selector), "limit": str(PAGE), "continue": go_on}
+        answer = self._ask("GET", self._path(kind, namespace, **asked), doing)
         if answer is None and (since := KINDS[kind].since):
             raise Fault("Kubernetes", said("adapters.too_old", kind=kind, since=since))
-        head = {"apiVersion": self._api_version(KINDS[kind]), "kind": kind}
-        items = [{**checked(item, kind), **head} for item in items_in(answer)]
-        return items, version_in(answer)
+        return answer or {}
 
     def list_everywhere(self, kind: str, selector: LabelSelector = EVERYTHING) -> list[Object]:
         """The objects of all namespaces, as ``list`` has them."""

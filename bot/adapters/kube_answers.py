@@ -2,7 +2,7 @@
 
 - a missing object reads as None; a conflict is ``Contended``;
 - ``Unanswered`` is a request whose outcome nobody knows (no connection, timeout, 5xx): before writing again, look;
-- ``Expired`` is a watch from a version the server no longer remembers: list again;
+- ``Expired`` is a watch, or the rest of a list, from a version the server no longer remembers: list again;
 - everything else the server refuses is a ``Fault`` with its own sentence, which never holds a header or a token.
 
 Each fault says what kind of failure it was (``cause_of``), so that nobody has to read that out of the sentence.
@@ -87,6 +87,12 @@ def version_in(answer: Object | None) -> str:
     """The version of the cluster that a list shows; "" where it does not say."""
     metadata = (answer or {}).get("metadata")
     return str(metadata.get("resourceVersion", "")) if isinstance(metadata, dict) else ""
+
+
+def continue_in(answer: Object) -> str:
+    """With what to ask for the rest of a list; "" where this was the last of it."""
+    metadata = answer.get("metadata")
+    return str(metadata.get("continue") or "") if isinstance(metadata, dict) else ""
 
 
 def failed(doing: Text, why: Text) -> Sentence:

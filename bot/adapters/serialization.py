@@ -19,7 +19,7 @@ from bot.model.errors import Fault, Remains, Unreadable
 from bot.model.figures import Judgement
 from bot.model.freeze import Freeze, FreezeLine
 from bot.model.judge_settings import ERRORS, SLOW
-from bot.model.rollout import Rollout, RolloutId, RolloutSpec
+from bot.model.rollout import Rollout, RolloutId, RolloutSpec, copies_from
 from bot.model.story import Entry, EntryKind
 from bot.words.rendering import plain
 from bot.words.sentence import Code, Text, said
@@ -238,7 +238,7 @@ def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: 
             raise Unreadable("Redis", newer, _remains(document["rollout"]))
         for older in range(schema, newest):
             document = upgrades[older](document)
-        rollout = _with_own_fields(document["rollout"])
+        rollout = _with_step_backs(_with_own_fields(document["rollout"]))
         return _on_its_plan(_Stored.model_validate({**rollout, "spec": rollout}).root)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as broken:
         left = _remains(document.get("rollout") if isinstance(document, dict) else None)
@@ -286,6 +286,35 @@ def _with_own_fields(rollout: Document) -> Document:
         rollout = rollout | {"drift": drift | {"edits": [_object_of(one["obj"]) | one for one in drift["edits"]]}}
     kind, _, gate = str(rollout.get("asked_about", "")).partition(" ")
     return {"question": {"kind": kind, "gate": gate}} | rollout if kind == "doubt" else rollout
+
+
+_COPIES = re.compile(re.escape(copies_from(0))[:-1] + r"([1-9]\d?|100)")
+
+
+def _with_step_backs(rollout: Document) -> Document:
+    """What a version that knows no step back has lost, while it had the rollout: that a stage is on copies, which it
+    takes for a mirror and keeps in the plan, and how often users were taken home.
+    """
+    plan, retreat, here = rollout["plan"], rollout.get("retreat"), rollout.get("stage", 0)
+    began = [(one, one["name"], one["began"]) for one in rollout.get("walked", ())]
+    began += [] if retreat or not plan else [(rollout, plan[here]["name"], rollout.get("since", 0.0))]
+    back = [
+        {"at": at, "share": int(named[1]), "home_at": one.get("settled_at")}
+        for one, name, at in began
+        if (named := _COPIES.fullmatch(name))
+    ]
+    over = [] if retreat else [stage for stage in plan[:here] if _home_from(stage)]
+    return rollout | {
+        "plan": [{"home_from": _home_from(stage)} | stage for stage in plan if stage not in over],
+        "stage": here - len(over),
+        "step_backs": rollout.get("step_backs") or back,
+    }
+
+
+def _home_from(stage: Document) -> int:
+    """Of a stage on copies that does not say so itself: from which share users were taken home; else 0."""
+    named = _COPIES.fullmatch(stage["name"]) if stage["phase"] == "mirroring" and not stage.get("home_from") else None
+    return int(named[1]) if named else 0
 
 
 def _unit_of(gate: str) -> Document:

@@ -28,7 +28,7 @@ from bot.analysis.judge.verdict import Assessment, Decision
 from bot.analysis.judge.wording import forecast_text
 from bot.analysis.sides import Sides
 from bot.model.figures import HARM, UNPROVEN, AnalysisState, Figures, Finding, Incident, Judgement, SideFigures, Verdict
-from bot.model.rollout import WATCHED, Phase, Rollout
+from bot.model.rollout import WATCHED, Phase, Rollout, copies_from
 from bot.model.service import GateLimits, Unproven
 from bot.words.sentence import Seconds, Share, Text, said, together
 
@@ -134,9 +134,22 @@ def _begun(rollout: Rollout) -> AnalysisState:
         )
         analysis_state = replace(analysis_state, judge=begun, clients=clients, recent=(), shown=False)
     if analysis_state.stage != rollout.current.name:
-        clients = client_errors.passed_on(analysis_state.clients, rollout, analysis_state.sums)
+        clients = analysis_state.clients
+        if _was_let_begin(rollout):
+            clients = client_errors.passed_on(clients, rollout, analysis_state.sums)
         analysis_state = replace(analysis_state, stage=rollout.current.name, clients=clients, sums=None, strikes={})
     return replace(analysis_state, subject=subject)
+
+
+def _was_let_begin(rollout: Rollout) -> bool:
+    """Whether the current stage follows from what was found of the one before, or from what people said of it.
+
+    A step back does not, and users who return by themselves do so on copies: neither overrules a doubt.
+    """
+    if rollout.current.on_copies:
+        return False
+    left, copies = rollout.walked[-1:], {copies_from(one.share) for one in rollout.step_backs}
+    return not any(one.name in copies and not one.approvals for one in left)
 
 
 def _kept(analysis_state: AnalysisState, rollout: Rollout) -> editions.State:
@@ -191,7 +204,7 @@ def _stepped(
     rollout: Rollout, kept: editions.State, row: Figures, *, ready: bool
 ) -> tuple[editions.State, Assessment, bool]:
     """The judge's state with the row in it, its answer, and whether the row is whole: long enough to be kept."""
-    settings, stage = rollout.spec.gates.judge, rollout.current
+    settings, stage, where = rollout.spec.gates.judge, rollout.current, _where(rollout, ready=ready)
     sides = Sides.of(rollout, row)
     every = rollout.spec.metrics.scrape_interval
     # On one grid for all rollouts, so that their readings begin together and are asked for together.
@@ -202,12 +215,11 @@ def _stepped(
     if not stage.routes.compared:
         reference = reference or SideFigures(requests=0, errors=0)
     if not whole and (subject is None or reference is None):
-        here = editions.entered(kept, stage.name, settings, on_copies=stage.on_copies)
-        return kept, editions.assess(here, settings, deadline), False
+        return kept, editions.between(kept, stage.name, settings, deadline, where), False
     interval = Interval(
         t=row.end, stage=stage.name, canary=subject, primary=reference, since=row.start, limited=rollout.limited
     )
-    state, assessment = editions.step(kept, interval, settings, deadline, _where(rollout, ready=ready))
+    state, assessment = editions.step(kept, interval, settings, deadline, where)
     return state, assessment, whole or bool(state.aborted_by or assessment.home.by)
 
 
@@ -235,6 +247,7 @@ def _judgement(rollout: Rollout, case: Case, beside: Sequence[Finding]) -> Judge
         figures=case.stage,
         proven=word.proven,
         ask=_may_be_overruled(word, beside, doubts)
+        or (verdict is Verdict.INCONCLUSIVE and _has_proven_neither(rollout, case.stage.end))
         or (bool(unproven) and verdict is Verdict.PASS and _is_final(rollout)),
         lacking=word.lacking and not doubts,
         incident=Incident.HARM if any(one.gate == HARM for one in doubts) else word.incident,
@@ -264,6 +277,12 @@ def _may_be_overruled(word: Conclusion, beside: Sequence[Finding], doubts: Seque
     """Leaving the mirror ends the harm it may do, and what is refused may be meant: people may say go on."""
     doubted = word.ask or (bool(doubts) and word.verdict is Verdict.PASS)
     return doubted and all(one.verdict is Verdict.PASS for one in beside if one.acts and one not in doubts)
+
+
+def _has_proven_neither(rollout: Rollout, end: float) -> bool:
+    """Whether users were at home for as long as they may be without a word, whatever it is that keeps them there."""
+    since, stage = rollout.settled_at, rollout.current
+    return stage.on_copies and since is not None and end - since >= stage.seconds
 
 
 def _never_shown(rollout: Rollout) -> list[Finding]:

@@ -200,7 +200,9 @@ def _say(rollout: Rollout, case: Case, shown: Shows) -> tuple[Text, ...]:
 def _say_unsafe(rollout: Rollout, case: Case) -> tuple[Text, ...]:
     home, called = case.assessment.home, names(rollout)
     account = Account(Metric(home.by or home.kept, 0.0, home.bound), home.counts)
-    shown = said("analysis.unsafe", name=called.subject, figures=figures(account, called))
+    fails = home.bound is None
+    found = figures(account, called)
+    shown = said("analysis.unsafe" if fails else "analysis.unsafe_slow", name=called.subject, figures=found)
     return (shown,) if home.by else (shown, said("analysis.nowhere_better", other=called.reference))
 
 

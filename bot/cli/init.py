@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bot.adapters.kube import Kube
+from bot.adapters.kube_answers import Unanswered
 from bot.cli.objects import as_yaml
 from bot.cluster.mesh_setup import GATEWAY_NAMESPACE, Found, Kind, Setup, Write, setup
 from bot.cluster.objects import Object, full_host, service_name, service_namespace
@@ -88,9 +89,11 @@ def applied(service: ServiceConfig, needed: Setup, systems: Systems) -> Iterator
     """Write each in turn, one sentence each.
 
     Raises:
-        Refusal: users did not arrive where they must, and all routes are again as they were; or nothing was proven.
-        Fault: the cluster refused a write, or somebody changed the object first; all routes are again as they were,
-            unless it was the last step, of which nobody can know whether it came through.
+        Refusal: users did not arrive where they must, and all routes are again as they were, but for those that it
+            names; or nothing was proven.
+        Fault: the cluster refused a write, did not answer, or somebody changed the object first; all routes are again
+            as they were, but for those that it names, and unless it was the last step, of which nobody can know
+            whether it came through.
     """
     done = list[_Done]()
     for write in needed.writes:
@@ -119,11 +122,34 @@ _Done: TypeAlias = tuple[Write, Object]  # what was to be written, and what the 
 def _put(write: Write, done: Sequence[_Done], kube: Kube) -> Object:
     try:
         return kube.create(write.thing) if write.before is None else kube.put(write.thing)
-    except Fault:
+    except Fault as fault:
         # The last step may have come through all the same, and then routes must keep users off other versions.
-        if write.kind is not Kind.SELECTOR:
-            _take_back(done, kube)
+        if write.kind is Kind.SELECTOR:
+            raise
+        why = [*_unanswered(write, fault, kube), *_take_back(done, kube)]
+        if why:
+            raise Fault(fault.system, together([fault.sentence, *why]), fault.cause) from fault
         raise
+
+
+def _unanswered(write: Write, fault: Fault, kube: Kube) -> Iterator[Text]:
+    """Take a route back that was written all the same, though nobody said so; what is left to know of it, for people.
+
+    No read tells that a write will not arrive later: the API server may take a minute for one that it has begun.
+    """
+    if write.kind is not Kind.ROUTES or not isinstance(fault, Unanswered):
+        return
+    meta = write.thing["metadata"]
+    try:
+        left = kube.get(write.thing["kind"], meta["namespace"], meta["name"])
+        if left is not None and left["spec"] == write.thing["spec"]:
+            _as_it_was(write, left, kube)
+        elif (left or {}).get("spec") == (write.before or {}).get("spec"):
+            yield said("cli.may_come_late", place=_place(write))
+        else:
+            yield said("cli.changed_meanwhile", place=_place(write))
+    except Fault as again:
+        yield said("cli.not_taken_back", why=again.sentence)
 
 
 def _place(write: Write) -> str:
@@ -142,7 +168,9 @@ def _proof(service: ServiceConfig, others: frozenset[str], done: Sequence[_Done]
         systems.pause(interval)
         astray = next((one for one in sorted(others) if _reached(service, one, since, systems)), None)
         if astray is not None:
-            _take_back(done, systems.kube)
+            why = _take_back(done, systems.kube)
+            if why:
+                raise Refusal(together([said("cli.users_still_astray", deployment=astray), *why]))
             raise Refusal(said("cli.users_astray", deployment=astray))
         agreed += _reached(service, service.primary_deployment, since, systems)
         if agreed == SCRAPES:
@@ -177,20 +205,19 @@ def _callers(service: ServiceConfig, deployment: str, since: float, systems: Sys
         raise Refusal(said("cli.not_proven_without_figures", why=fault.sentence)) from fault
 
 
-def _take_back(done: Sequence[_Done], kube: Kube) -> None:
+def _take_back(done: Sequence[_Done], kube: Kube) -> list[Text]:
     """Every route as it was, the last first. Subsets that nobody names change nothing, and stay for the next try.
 
-    Each is tried whatever becomes of the others; the first failure is told when all have been.
+    Each is tried whatever becomes of the others; answers which are not as they were, and why, for people.
     """
-    failed = list[Fault]()
+    failed = list[Text]()
     for write, left in reversed(done):
         if write.kind is Kind.ROUTES:
             try:
                 _as_it_was(write, left, kube)
             except Fault as fault:
-                failed.append(fault)
-    if failed:
-        raise failed[0]
+                failed.append(said("cli.not_taken_back", why=fault.sentence))
+    return failed
 
 
 def _as_it_was(write: Write, left: Object, kube: Kube) -> None:

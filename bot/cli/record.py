@@ -1,7 +1,7 @@
 """``canary-bot record``: the counts of a rollout from Prometheus, as the JSON Lines that ``replay`` reads.
 
-The stages are those of the service's last rollout, by its story. Recording ends where users begin to return: from there
-on the upgraded primary is on trial.
+The stages are those of the service's last rollout, as it went through them. Recording ends where users begin to return:
+from there on the upgraded primary is on trial.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import Any
 from bot.controller.ports import Metrics
 from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
-from bot.model.rollout import Phase, Rollout, Stage
+from bot.model.rollout import Phase, Rollout, Stage, copies_from
 from bot.model.service import ServiceConfig
-from bot.model.story import Entry, EntryKind
 from bot.words.sentence import Code, said
 
 PAST_SECONDS = 3600.0  # of the primary, before the first interval
@@ -32,7 +31,6 @@ class Wanted:
     seconds: float
     version: str | None
     rollout: Rollout | None
-    story: Sequence[Entry] = ()
 
 
 def record(wanted: Wanted, metrics: Metrics, now: float) -> Iterator[str]:
@@ -47,10 +45,10 @@ def record(wanted: Wanted, metrics: Metrics, now: float) -> Iterator[str]:
         command = Code(f"canary-bot record {service.name} --version V")
         raise Refusal(said("cli.nothing_to_record", service=service.name, command=command))
     canary = service.canary_name(rollout.spec.version if rollout else str(wanted.version))
-    since = _stages(rollout, wanted.story) if rollout else [(now - wanted.seconds, MIRROR)]
+    since = _stages(rollout) if rollout else [(now - wanted.seconds, MIRROR)]
     # What was answered last may not have been scraped, or not be stored yet: it is not recorded as too little.
     known = metrics.clock(now) - service.metrics.delay
-    start, end = max(now - wanted.seconds, since[0][0]), min(known, _end(rollout, wanted.story, now))
+    start, end = max(now - wanted.seconds, since[0][0]), min(known, _end(rollout, now))
     step = service.metrics.scrape_interval
     past = metrics.rows(service, [service.primary_deployment], start - PAST_SECONDS, start)[service.primary_deployment]
     yield _line({"history": [_side(row) for row in past if row is not None]})
@@ -64,31 +62,30 @@ def record(wanted: Wanted, metrics: Metrics, now: float) -> Iterator[str]:
         yield _line({"t": round(t, 3), "stage": stage} | limited | sides)
 
 
-def _stages(rollout: Rollout, story: Sequence[Entry]) -> list[tuple[float, str | int]]:
-    """When each stage began, oldest first."""
-    by_name = {stage.name: stage for stage in rollout.spec.plan}
-    began: list[tuple[float, str | int]] = [(rollout.spec.started_at, MIRROR)]
-    for entry in story:
-        stage = by_name.get(entry.stage) if entry.kind is EntryKind.STAGE else None
-        if stage is not None:
-            began.append((entry.at, _label(stage)))
-    return began
+def _stages(rollout: Rollout) -> list[tuple[float, str | int]]:
+    """When each stage began, oldest first; on copies after a step back as in the mirror."""
+    walk = [(one.began, one.name) for one in rollout.walked]
+    if not rollout.retreat and not rollout.ended:
+        walk.append((rollout.since, rollout.current.name))
+    labels = {stage.name: _label(stage) for stage in rollout.spec.plan}
+    labels |= {copies_from(one.share): MIRROR for one in rollout.step_backs}
+    began = [(at, labels[name]) for at, name in walk if name in labels]
+    return [(rollout.spec.started_at, MIRROR), *began]
 
 
 def _label(stage: Stage) -> str | int:
     return MIRROR if stage.routes.mirror else stage.routes.canary
 
 
-def _end(rollout: Rollout | None, story: Sequence[Entry], now: float) -> float:
+def _end(rollout: Rollout | None, now: float) -> float:
+    """When users began to return for good: to the upgraded primary, or by an abort."""
     if rollout is None:
         return now
     back = {stage.name for stage in rollout.spec.plan if stage.phase in {Phase.SWITCHING_BACK, Phase.BAKING}}
-    turned = [
-        entry.at
-        for entry in story
-        if entry.kind is EntryKind.ABORTING or (entry.kind is EntryKind.STAGE and entry.stage in back)
-    ]
-    return min([*turned, rollout.ended_at or now])
+    here = [] if rollout.retreat else [(rollout.since, rollout.current.name)]
+    turned = [at for at, name in (*((one.began, one.name) for one in rollout.walked), *here) if name in back]
+    stopped = [] if rollout.stopped is None else [rollout.stopped.at]
+    return min([*turned, *stopped, rollout.ended_at or now])
 
 
 def _stage_at(since: Sequence[tuple[float, str | int]], t: float) -> str | int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.cluster import version_hosts
-from bot.cluster.bindings import SIDECARS, bindings, gateway_key, governing, served_hosts
+from bot.cluster.bindings import SIDECARS, bindings, gateway_key, governing, served_hosts, shown_to
 from bot.cluster.dotted_hosts import dotted_hosts, half_written
 from bot.cluster.objects import (
     NamespacedName,
@@ -32,6 +32,7 @@ from bot.cluster.objects import (
     service_namespace,
     within,
 )
+from bot.cluster.rule_lookup import obeyed
 from bot.cluster.virtual_service.managed import STREAMS, has_users, title
 from bot.model.errors import Refusal
 from bot.model.service import ServiceConfig
@@ -115,21 +116,24 @@ def setup(service: ServiceConfig, found: Found, api: str) -> Setup:
         remedy = said("cluster.without_dot", host=Code(full_host(service)))
         raise Refusal(said("cluster.half_written_host", thing=title(thing), host=Code(host)), (remedy,))
     own = _primarys_own(service, found)
-    if own is not None:
+    if own is not None and (found.backend is not None or not _has_every_version(service, found, own)):
         return Setup(writes=tuple(_service_writes(service, found, own)), others=frozenset(), in_the_mesh=True)
     if found.backend is None:
-        raise Refusal(said("cluster.no_service", name=service_name(service), namespace=service_namespace(service)))
+        remedy = (
+            said("cluster.write_host", field=Code(f"host: {name_of(own)}"))
+            if own is not None
+            else said("cluster.name_service", key=Code("host"))
+        )
+        name, space = service_name(service), service_namespace(service)
+        raise Refusal(said("cluster.no_service", name=name, namespace=space), (remedy,))
     versions = _versions(service, found.backend, found)
     rule = _rule(service, found)
     names = _subset_names(versions, rule)
     primary = names[service.primary_deployment]
-    writes = (
-        *_gateway_writes(service, found, api),
-        *_rule_writes(service, rule, versions, names, api),
-        *_route_writes(service, found, primary, api),
-        *_others_route_writes(service, found, primary),
-        *_selector_writes(found.backend, versions),
-    )
+    subsets = [*_rule_writes(service, rule, versions, names, api)]
+    routes = [*_route_writes(service, found, primary, api), *_others_route_writes(service, found, primary)]
+    _refuse_unknown_subset(service, found, (*subsets, *routes), primary)
+    writes = (*_gateway_writes(service, found, api), *subsets, *routes, *_selector_writes(found.backend, versions))
     named = {primary, *_subsets_with_routes(service, found)}
     others = frozenset(one for one, subset in names.items() if subset not in named)
     return Setup(writes=writes, others=others, in_the_mesh=_routes_sidecars(service, found))
@@ -160,6 +164,12 @@ def _primarys_own(service: ServiceConfig, found: Found) -> Object | None:
     """The primary's Service, where each version has one; nothing is asked of subsets then."""
     primary = named(found.deployments, service.primary_deployment)
     return version_hosts.primarys(service, _named(service, found), found.services, primary) if primary else None
+
+
+def _has_every_version(service: ServiceConfig, found: Found, own: Object) -> bool:
+    """Whether the Service that routes name for the primary is the one for all versions, under another name."""
+    others = (one for one in found.deployments if version_hosts.may_be_canary(service, name_of(one)))
+    return not service.primary_host and any(version_hosts.selects(own, one) for one in others)
 
 
 def _service_writes(service: ServiceConfig, found: Found, own: Object) -> Iterator[Write]:
@@ -194,19 +204,82 @@ def _versions(service: ServiceConfig, backend: Object, found: Found) -> Mapping[
 
 
 def _rule(service: ServiceConfig, found: Found) -> Object | None:
-    rules = [
-        one
-        for one in found.rules
-        if means((one.get("spec") or {}).get("host"), namespace_of(one, service.namespace), service)
-        and not one["spec"].get("workloadSelector")  # for some callers alone
-    ]
+    """The one to patch; that of a namespace none of our callers obeys is somebody's own, and nobody else's."""
+    rules = [one for one in _about(service, found) if not one["spec"].get("workloadSelector")]  # for some callers alone
+    keys = {*service.virtual_service_keys}
+    ours = [one for one in found.virtual_services if _key(one, service) in keys]
+    callers = {space for one in ours for space in _callers(one, found, rules, service)}
+    looked_in = {*callers, *_fallbacks(service)}
     beside = [one for one in rules if namespace_of(one, service.namespace) == service.rule_at[0]]
-    rules = beside or rules
+    rules = beside or [one for one in rules if namespace_of(one, service.namespace) in looked_in]
     if len(rules) > 1:
         raise Refusal(
             said("cluster.several_rules", host=service_name(service), names=tuple(name_of(one) for one in rules))
         )
     return rules[0] if rules else None
+
+
+def _about(service: ServiceConfig, found: Found) -> list[Object]:
+    """The DestinationRules about the service, of whatever namespace."""
+    return [
+        one
+        for one in found.rules
+        if means((one.get("spec") or {}).get("host"), namespace_of(one, service.namespace), service)
+    ]
+
+
+def _refuse_unknown_subset(service: ServiceConfig, found: Found, writes: Sequence[Write], primary: str) -> None:
+    """Whoever obeys a rule without the subset is answered 503 (NC) by a route that names it, whatever other rules say.
+
+    ``writes`` are those of subsets and of routes; what others keep for callers of their own is not patched.
+    """
+    home = service.namespace
+    written = {_key(write.thing, service): write.thing for write in writes if write.kind is Kind.SUBSETS}
+    known = {_key(one, service): one for one in _about(service, found)} | written
+    rules = [*known.values()]
+    for write in writes:
+        if write.kind is not Kind.ROUTES:
+            continue
+        for space in _callers(write.thing, found, rules, service):
+            for rule in obeyed(space, rules, home, *_fallbacks(service)):
+                if primary not in {str(one["name"]) for one in _subsets(rule)}:
+                    shown, routes = _shown(rule, service), _shown(write.thing, service)
+                    sentence = said("cluster.rule_lacks_subset", rule=shown, space=space, subset=primary, name=routes)
+                    remedy = said("cluster.add_subset_first", subset=Code(primary), rule=shown)
+                    raise Refusal(sentence, (remedy,))
+
+
+def _callers(virtual_service: Object, found: Found, rules: Sequence[Object], service: ServiceConfig) -> list[str]:
+    """The namespaces whose proxies may take its routes.
+
+    A gateway's pods are beside its Gateway as a rule, beside the routes, or where Istio is; sidecars are anywhere, and
+    only where there is a rule can they obey another than the rest does.
+    """
+    home = service.namespace
+    spaces = dict[str, None]()
+    for root in governing(virtual_service, found.virtual_services):
+        own = namespace_of(root, home)
+        exported = [str(entry) for entry in root["spec"].get("exportTo") or ["*"]]
+        for key in bindings(root):
+            if key == SIDECARS:
+                theirs = (namespace_of(one, home) for one in rules)
+                spaces |= dict.fromkeys(one for one in (own, *theirs) if shown_to(one, exported, own))
+            else:
+                spaces |= dict.fromkeys((key[0], own, GATEWAY_NAMESPACE))
+    return list(spaces)
+
+
+def _fallbacks(service: ServiceConfig) -> tuple[str, ...]:
+    """Where Istio looks when a caller's own namespace has no rule; the root namespace is not read here."""
+    return (service_namespace(service), GATEWAY_NAMESPACE, service.rule_at[0])
+
+
+def _key(thing: Object, service: ServiceConfig) -> NamespacedName:
+    return namespace_of(thing, service.namespace), name_of(thing)
+
+
+def _shown(thing: Object, service: ServiceConfig) -> str:
+    return f"{thing.get('kind', 'object')} {called(thing, service.namespace)}"
 
 
 def _subset_names(versions: Mapping[str, str], rule: Object | None) -> Mapping[str, str]:
@@ -319,7 +392,7 @@ def _others_route_writes(service: ServiceConfig, found: Found, primary: str) -> 
     """The same in whatever else routes to the service: its users would meet what the Service selects."""
     keys = {*service.virtual_service_keys}
     for one in found.virtual_services:
-        if (namespace_of(one, service.namespace), name_of(one)) not in keys:
+        if _key(one, service) not in keys:
             yield from _subset_writes(service, one, primary)
 
 
@@ -414,8 +487,7 @@ def _named(service: ServiceConfig, found: Found) -> Object | None:
 
 
 def _at(key: NamespacedName, service: ServiceConfig, found: Found) -> Object | None:
-    home = service.namespace
-    return next((one for one in found.virtual_services if (namespace_of(one, home), name_of(one)) == key), None)
+    return next((one for one in found.virtual_services if _key(one, service) == key), None)
 
 
 def _http(virtual_service: Object) -> list[Object]:

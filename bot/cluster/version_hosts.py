@@ -87,18 +87,21 @@ def lacking(
 ) -> Iterator[Lacking]:
     """Of each Deployment that may be a canary, and whose labels are others than those that the primary's asks for."""
     for one in deployments:
-        version = service.version_of(name_of(one))
-        if version is None and name_of(one) != service.canary_deployment:
-            continue
-        if name_of(one) == service.primary_deployment or selects(own, one):
+        if not may_be_canary(service, name_of(one)) or selects(own, one):
             continue
         if any(selects(other, one) and not _is_wider(other, own) for other in services):
             continue
         labels = pod_labels(one)
         selector = {key: labels[key] for key in selector_of(own) if key in labels}
         if selector.keys() == selector_of(own).keys():
-            name = service.canary_service(version or "") or name_of(one)
+            name = service.canary_service(service.version_of(name_of(one)) or "") or name_of(one)
             yield Lacking(deployment=name_of(one), service=name, selector=selector)
+
+
+def may_be_canary(service: ServiceConfig, deployment: str) -> bool:
+    """Whether a Deployment of that name is a version of the service, and not the primary."""
+    is_version = service.version_of(deployment) is not None or deployment == service.canary_deployment
+    return is_version and deployment != service.primary_deployment
 
 
 def _is_wider(service: Object, own: Object) -> bool:

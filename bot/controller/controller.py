@@ -648,9 +648,10 @@ class Controller(Lookup):
     def _route(self, rollout: Rollout, action: SetRoutes, is_current: IsCurrent) -> None:
         """Write the routes, by ``bot.adapters.istio``.
 
-        An abort that meets a rival's write in the same moment writes over it, once.
+        An abort, or a step back, that meets a rival's write in the same moment writes over it, once.
         """
-        for last in (rollout.phase is not Phase.ABORTING, True):
+        urgent = rollout.phase is Phase.ABORTING or rollout.goes_home
+        for last in (not urgent, True):
             try:
                 self._ports.mesh.route(
                     rollout.spec.target,

@@ -61,6 +61,7 @@ def _each(rollout: Rollout, change: Callable[[float], float]) -> Rollout:
         arrived_at=by(rollout.arrived_at),
         hook_runs=tuple(map(called, rollout.hook_runs)),
         stopped=stopped and replace(stopped, at=change(stopped.at), home_at=by(stopped.home_at)),
+        step_backs=tuple(replace(one, at=change(one.at), home_at=by(one.home_at)) for one in rollout.step_backs),
         sizes={name: replace(size, since=change(size.since)) for name, size in rollout.sizes.items()},
         drift=drift and replace(drift, since=change(drift.since)),
         shortage=shortage and replace(shortage, since=change(shortage.since), seen_at=change(shortage.seen_at)),
@@ -126,6 +127,8 @@ def _moments(rollout: Rollout) -> Iterator[float | None]:
     for hold in (*filter(None, (rollout.hold,)), *rollout.others):
         yield from (hold.since, hold.calm_since, hold.over_since)
     yield from () if rollout.stopped is None else (rollout.stopped.at, rollout.stopped.home_at)
+    for one in rollout.step_backs:
+        yield from (one.at, one.home_at)
     for alarm in rollout.alarms:
         yield from (alarm.since, alarm.told_at, alarm.calm_since, alarm.over_since)
     yield from (size.since for size in rollout.sizes.values())

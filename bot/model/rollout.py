@@ -116,7 +116,8 @@ class Stage:
         pods: how many pods the primary must ask for at least, so that it can carry who returns; 0: as it is.
         rule: who approves leaving it, and how many; None: as everywhere else in the rollout.
         home_from: of a step back, the canary's share from which users were taken home, percent; 0: it is none. A field
-            and no phase, so that an older version sees one more mirror stage, and waits in it for people.
+            and no phase, so that an older version sees one more mirror stage. It goes on from there as from a mirror,
+            and what it does not know is read off the stage's name afterwards.
     """
 
     name: str
@@ -680,7 +681,12 @@ class Rollout:
     @property
     def goes_home(self) -> bool:
         """Whether users are on their way home from a step back: what is written then overrides what others wrote."""
-        return self.current.on_copies and self.settled_at is None
+        return self.current.on_copies and self.settled_at is None and self.home_at is None
+
+    @property
+    def home_at(self) -> float | None:
+        """Of a stage on copies, when all users were seen to be home; None before, and of any other stage."""
+        return self.step_backs[-1].home_at if self.current.on_copies and self.step_backs else None
 
     @property
     def primary_judged(self) -> bool:

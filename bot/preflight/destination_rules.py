@@ -1,15 +1,12 @@
-"""Which DestinationRule a caller's proxy obeys: the first that Istio finds for it, whatever others say.
-
-Istio looks in the namespace of the caller, then in the Service's, then in the root namespace, and takes what it finds
-first; the latter two only where ``exportTo`` shows it to the caller. The callers are the Gateways' pods, or sidecars.
-"""
+"""Which DestinationRules the service's callers obey (``bot.cluster.rule_lookup``): Gateways' pods, or sidecars."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from bot.cluster.bindings import SIDECARS, bindings, gateway_key, shown_to, spaces_of
+from bot.cluster.bindings import SIDECARS, bindings, gateway_key, spaces_of
 from bot.cluster.objects import Object, means, name_of, namespace_of, service_namespace
+from bot.cluster.rule_lookup import obeyed
 from bot.preflight.snapshot import Subject
 
 ELSEWHERE = "Other namespaces' DestinationRule"  # what the snapshot calls them when they may not be read
@@ -47,13 +44,4 @@ def _about(subject: Subject) -> list[Object]:
 
 def _obeyed(caller: str, about: Sequence[Object], subject: Subject) -> list[Object]:
     service = subject.service
-    for space in dict.fromkeys((caller, service_namespace(service), subject.snapshot.root_namespace)):
-        there = [one for one in about if namespace_of(one, service.namespace) == space and _is_shown(one, caller)]
-        if there:
-            return there
-    return []
-
-
-def _is_shown(rule: Object, caller: str) -> bool:
-    exported: Iterable[str] = rule["spec"].get("exportTo") or ["*"]
-    return shown_to(caller, [str(entry) for entry in exported], namespace_of(rule, caller))
+    return obeyed(caller, about, service.namespace, service_namespace(service), subject.snapshot.root_namespace)

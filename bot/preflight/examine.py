@@ -126,14 +126,14 @@ def examine(
         Refusal: what is where cannot be told; with every blocking problem there is, these and the others.
     """
     subject, found = hosts.find(Subject(service=service, version=version, snapshot=_with_specs(snapshot)))
-    service = subject.service
-    sides, others = _sides(subject, is_refused=bool(found))
+    service, is_told = subject.service, bool(found)
+    sides, others = _sides(subject, is_refused=is_told)
     found += others
     containers, unclear = _containers(subject)
     pins, mixed = _pins(subject, containers)
     unfit = [
         *_unread(snapshot),
-        *_missing(subject, is_told=bool(found)),
+        *_missing(subject, is_told=is_told),
         *_wrong_version(subject),
         *found,
         *unclear,

@@ -138,7 +138,11 @@ def _lacking(subject: Subject, primary: Object, canary: Object) -> list[Problem]
     if ours is None or selects(ours, canary):
         return []
     sentence = said("preflight.no_own_service", name=name_of(canary), service=name_of(ours), primary=name_of(primary))
-    return [blocks(sentence, remedy=init_remedy(subject.service.name))]
+    labels = tuple(key for key in selector_of(ours) if key not in pod_labels(canary))
+    remedy = init_remedy(subject.service.name)
+    if labels:  # `init` makes no Service for pods that it cannot select as those of the primary are
+        remedy = said("preflight.asked_labels", name=name_of(canary), service=name_of(ours), labels=labels)
+    return [blocks(sentence, remedy=remedy)]
 
 
 def _which(subject: Subject, found: Iterable[Object]) -> Problem:

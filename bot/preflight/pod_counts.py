@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
-from bot.cluster.objects import Object, name_of, pod_labels, replicas, within
+from bot.cluster.objects import Object, labels_of, name_of, owners_of, pod_labels, replicas, within
 from bot.cluster.selectors import LabelSelector
 from bot.preflight.problems import Problem, kubectl, warns
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Code, Item, Share, said
 
 _EVERYONE = 100
+_SCALED_OBJECT = "scaledobject.keda.sh/name"
 _LONGEST = 160  # characters of a controller's message
 
 
@@ -103,11 +104,18 @@ def _primary(subject: Subject, primary: Object, canary: Object) -> Iterator[Prob
     scaler = _autoscaler(subject, primary)
     if scaler is None:
         return
-    least, now = int((scaler.get("spec") or {}).get("minReplicas", 1)), replicas(primary)
-    if least < now and subject.service.upgrades:
+    fewest, now, scaled = least(subject, primary), replicas(primary), _scaled_object(scaler)
+    if subject.service.upgrades and scaled and fewest <= 1:
         yield warns(
-            said("preflight.may_shrink", scaler=name_of(scaler), name=name_of(primary), now=now, n=least),
-            remedy=said("preflight.keep_minimum", field="minReplicas", now=now, steps=Code("switchback")),
+            said("preflight.may_scale_to_none", scaler=scaled, name=name_of(primary)),
+            remedy=said("preflight.keep_scaled", field=Code("minReplicaCount"), scaler=scaled, now=now),
+        )
+    elif subject.service.upgrades and fewest < now:
+        yield warns(
+            said("preflight.may_shrink", scaler=name_of(scaler), name=name_of(primary), now=now, n=fewest),
+            remedy=said("preflight.keep_scaled", field=Code("minReplicaCount"), scaler=scaled, now=now)
+            if scaled
+            else said("preflight.keep_minimum", field="minReplicas", now=now, steps=Code("switchback")),
         )
     if LabelSelector.of(primary["spec"]["selector"]).matches(pod_labels(canary)):
         yield warns(
@@ -148,6 +156,16 @@ def _autoscaler(subject: Subject, deployment: Object) -> Object | None:
         ),
         None,
     )
+
+
+def _scaled_object(autoscaler: Object) -> str:
+    """The name of KEDA's ScaledObject that made the HPA; "" where it is somebody else's.
+
+    KEDA writes ``minReplicas: 1`` into the HPA of one with ``minReplicaCount: 0``, its default, and scales to none by
+    itself (``getHPAMinReplicas``).
+    """
+    owners = (one for one in owners_of(autoscaler) if one.get("kind") == "ScaledObject")
+    return labels_of(autoscaler).get(_SCALED_OBJECT) or next((str(one.get("name", "")) for one in owners), "")
 
 
 def _most(autoscaler: Object) -> int:

@@ -138,7 +138,8 @@ def _before(rollout: Rollout) -> set[Routes]:
     """
     if rollout.retreat:
         return {rollout.current.routes}
-    return {rollout.spec.plan[rollout.stage - 1].routes if rollout.stage else HOME, *rollout.came_from}
+    copies_follow = (HOME,) if rollout.current.on_copies else ()  # users first
+    return {rollout.spec.plan[rollout.stage - 1].routes if rollout.stage else HOME, *rollout.came_from, *copies_follow}
 
 
 def _annotations(rollout: Rollout, observed: Observation) -> Iterator[Gap]:

@@ -305,7 +305,7 @@ def _note(rollout: Rollout, _observed: Observation, judgement: Judgement, now: f
     last, kept = rollout.judgement, rollout.analysis_state.until
     news = last is None or kept is None or judgement.at <= kept or _decided_by(judgement) != _decided_by(last)
     noted = replace(rollout, judgement=judgement) if news else rollout
-    if rollout.phase is Phase.HALTED:
+    if rollout.phase is Phase.HALTED or step_back.leads_home(noted, judgement):  # that says it all
         return noted, ()
     return questions.reconsider(questions.notice(noted, judgement, now), judgement, now)
 
@@ -513,9 +513,6 @@ def _settle(rollout: Rollout, now: float) -> Rollout:
     stopped = rollout.stopped
     if stopped is not None and stopped.home_at is None and rollout.current.kind is StageKind.RETURN:
         stopped = replace(stopped, home_at=now)
-    if rollout.goes_home and rollout.step_backs:
-        *earlier, last = rollout.step_backs
-        rollout = replace(rollout, step_backs=(*earlier, replace(last, home_at=now)))
     return replace(rollout, settled_at=settled_at, restoring_at=None, stopped=stopped)
 
 
@@ -688,6 +685,7 @@ _RULES: tuple[Callable[[Rollout, Observation, Judgement, float], Change], ...] =
     retreat.object_gone,
     _danger,
     step_back.take_home,
+    step_back.note,
     _upgraded_unawares,
     retreat.canary_gone,
     retreat.canary_back,

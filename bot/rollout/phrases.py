@@ -196,7 +196,7 @@ def taken_up(rollout: Rollout) -> Sentence | None:
 
 def aborted(rollout: Rollout, by: UserId, reason: Text, now: float, *, stage_known: bool = True) -> Sentence:
     """Where it was aborted, by whom, why, and what becomes of its users."""
-    home_at = rollout.step_backs[-1].home_at if rollout.current.on_copies and rollout.step_backs else None
+    home_at = rollout.home_at
     then = said("rollout.users_return") if home_at is None else said("rollout.users_home", time=Seconds(now - home_at))
     if rollout.primary_touched:
         primary, version = rollout.spec.target.primary_deployment, rollout.spec.version

@@ -17,10 +17,10 @@ from bot.rollout.compare import Part, compare, is_orphaned, is_restoring
 from bot.rollout.plans import make_wait
 from bot.rollout.pods import stuck
 from bot.rollout.transitions import Change, enter, entry
-from bot.words.sentence import Seconds, Sentence, Text, said, together
+from bot.words.sentence import Code, Seconds, Sentence, Text, said, together
 
 GONE_SECONDS = 30.0  # without its VirtualService, after which an abort has nothing to bring home
-LOST_SECONDS = 30.0  # without its Deployment, after which the primary will not come up
+LOST_SECONDS = 30.0  # without its Deployment, or scaled to none, after which the primary will not come up by itself
 
 
 def object_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
@@ -200,11 +200,31 @@ def upgrade_sticks(rollout: Rollout, observed: Observation, _judgement: Judgemen
         return rollout, ()
     if _is_getting_its_image(rollout):
         waiting = any(gap.part is Part.PODS for gap in compare(rollout, observed))
-        why = stuck(rollout, observed) if waiting else ""
+        why = (stuck(rollout, observed) or _scaled_away(rollout, observed, now)) if waiting else ""
         if why:
-            sentence = said("rollout.stuck_meanwhile", why=why, version=rollout.spec.version)
-            return holds.there(rollout, HoldCause.PODS, sentence, now)
+            return holds.there(rollout, HoldCause.PODS, _meanwhile(rollout, why), now)
     return holds.gone(rollout, now, HoldCause.PODS)
+
+
+def _meanwhile(rollout: Rollout, why: Text) -> Sentence:
+    return said("rollout.stuck_meanwhile", why=why, version=rollout.spec.version)
+
+
+def _scaled_away(rollout: Rollout, observed: Observation, now: float) -> Text:
+    """That somebody takes the pods away which an upgraded primary without any was given, as a sentence; else "".
+
+    KEDA does, at each of its polls, while nothing triggers it (``minReplicaCount: 0``). What it was once seen to do
+    it does again: between two polls the primary asks for the pods that it is given each time.
+    """
+    primary, name = observed.primary, rollout.spec.target.primary_deployment
+    kept = observed.denied is not None or holds.find(rollout, HoldCause.DRIFT) is not None  # nothing was given
+    if rollout.phase is not Phase.UPGRADING or primary.template is not Template.UPGRADED or kept:
+        return ""
+    why = said("rollout.scaled_to_none", primary=name, field=Code("minReplicaCount"))
+    hold = holds.find(rollout, HoldCause.PODS)
+    known = hold is not None and hold.sentence == _meanwhile(rollout, why)
+    again = primary.wanted == 0 and now - (rollout.arrived_at or rollout.since) > LOST_SECONDS
+    return why if known or again else ""
 
 
 def upgrade_fails(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
@@ -219,7 +239,7 @@ def upgrade_fails(rollout: Rollout, observed: Observation, _judgement: Judgement
     name, version = rollout.spec.target.primary_deployment, rollout.spec.version
     upgrading = rollout.phase is Phase.UPGRADING
     failed = said("rollout.upgrade_failed" if upgrading else "rollout.restore_failed", primary=name)
-    reason = together([failed, _why_not(rollout, observed, late=late)])
+    reason = together([failed, _why_not(rollout, observed, now, late=late)])
     text = said("rollout.halted", why=reason, version=version, canary=_canary(rollout, observed))
     return enter(rollout, Phase.HALTED, rollout.stage, now, reason=reason), (entry(now, EntryKind.HALTED, text),)
 
@@ -239,9 +259,9 @@ def _is_hopeless(rollout: Rollout, observed: Observation, now: float) -> bool:
     return primary.progress is Progress.FAILED and primary.template is rollout.current.template
 
 
-def _why_not(rollout: Rollout, observed: Observation, *, late: bool) -> Text:
+def _why_not(rollout: Rollout, observed: Observation, now: float, *, late: bool) -> Text:
     """The pods know best, then the API server, then the Deployment; what is left is that its time is over."""
-    reason = stuck(rollout, observed)
+    reason = stuck(rollout, observed) or _scaled_away(rollout, observed, now)
     if reason or observed.denied is not None:
         return reason or (observed.denied.sentence if observed.denied else "")
     failed = observed.primary.progress is Progress.FAILED or not observed.primary.exists

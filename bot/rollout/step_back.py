@@ -8,7 +8,7 @@ while it lasts, before the weight to which users return: the one before that the
 from __future__ import annotations
 
 from bot.model.copies import replace
-from bot.model.figures import Judgement, Verdict
+from bot.model.figures import EVIDENCE, Judgement, Verdict
 from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout, Routes, Stage, StepBack, copies_from
 from bot.model.story import EntryKind
@@ -27,8 +27,7 @@ def take_home(rollout: Rollout, observed: Observation, judgement: Judgement, now
 
     Never once the primary may have been touched: whoever goes back then goes by an abort.
     """
-    possible = rollout.phase is Phase.SHIFTING and not rollout.retreat and not rollout.primary_touched
-    if not possible or not judgement.home or judgement.verdict is Verdict.FAIL:
+    if not leads_home(rollout, judgement):
         return rollout, ()
     from_share, (rest, index) = rollout.current.routes.canary, _without(rollout)
     place = index - 1 if index and rest[index - 1].phase is Phase.SHIFTING else index
@@ -46,11 +45,36 @@ def take_home(rollout: Rollout, observed: Observation, judgement: Judgement, now
     text = said(
         "rollout.step_back",
         primary=rollout.spec.target.primary_deployment,
-        why=judgement.sentence,
+        why=next((one.sentence for one in judgement.findings if one.gate == EVIDENCE), judgement.sentence),
         version=rollout.spec.version,
     )
     # No stage is named in it: what the card says of a stage is not said again, and this is more than that.
     return entered, (replace(entry(now, EntryKind.STAGE, text), loud=True),)
+
+
+def leads_home(rollout: Rollout, judgement: Judgement) -> bool:
+    """Whether these figures take users home."""
+    possible = rollout.phase is Phase.SHIFTING and not rollout.retreat and not rollout.primary_touched
+    return possible and judgement.home and judgement.verdict is not Verdict.FAIL
+
+
+def note(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
+    """Note that users are home, and that the primary has had the pods for them: then what others write is theirs."""
+    if rollout.goes_home and observed.routes_unobserved is None and _is_home(observed):
+        *earlier, last = rollout.step_backs
+        rollout = replace(rollout, step_backs=(*earlier, replace(last, home_at=now)))
+    stage = rollout.current
+    if not stage.on_copies or not stage.pods:
+        return rollout, ()
+    grown = observed.pods_unobserved is None and observed.primary.wanted >= stage.pods
+    if not grown and now - rollout.since <= rollout.spec.scale_timeout:
+        return rollout, ()
+    plan = (*rollout.spec.plan[: rollout.stage], replace(stage, pods=0), *rollout.spec.plan[rollout.stage + 1 :])
+    return replace(rollout, spec=replace(rollout.spec, plan=plan)), ()
+
+
+def _is_home(observed: Observation) -> bool:
+    return all(one.routes is not None and one.routes.canary == 0 for one in observed.objects)
 
 
 def _stage(rollout: Rollout, observed: Observation, plan: tuple[Stage, ...], from_share: int) -> Stage:

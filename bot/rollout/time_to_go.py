@@ -56,6 +56,8 @@ def _of_current(rollout: Rollout, now: float) -> float | None:
     if judgement.verdict is Verdict.PASS and judgement.proven:
         return 0.0 if may_end_early(rollout) else served
     sure = _until_sure(judgement.at, judgement.to_pass, now)
+    if stage.on_copies:
+        return sure  # its seconds are the longest that it takes
     if _ends_only_when_sure(rollout, stage):
         return None if sure is None else max(served, sure)
     if may_end_early(rollout) and sure is not None:
@@ -69,4 +71,4 @@ def _until_sure(at: float, to_pass: float | None, now: float) -> float | None:
 
 def _ends_only_when_sure(rollout: Rollout, stage: Stage) -> bool:
     """Whether nobody goes on from there without proof but by a decision of people."""
-    return stage.on_copies or (rollout.spec.gates.unproven is Unproven.HOLD and stage.routes.compared)
+    return rollout.spec.gates.unproven is Unproven.HOLD and stage.routes.compared

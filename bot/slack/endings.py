@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from bot.model.rollout import Approval, Phase, Rollout, Stage, StageOutcome, Walked
+from bot.model.rollout import Approval, Phase, Rollout, Stage, StageOutcome, Walked, copies_from
 from bot.model.story import Entry
 from bot.model.versions import old_version, spoken
 from bot.rollout.phrases import called, share
@@ -61,7 +61,9 @@ def _left_to_do(text: Text) -> tuple[Sentence, ...]:
 
 def approvals(rollout: Rollout) -> Text:
     """Who approved what, and when; "" where nobody did."""
-    titles = {stage.name: called(stage) for stage in rollout.spec.plan}
+    # A stage on copies is in the plan only while it lasts.
+    titles = {copies_from(one.share): said("rollout.stage_copies") for one in rollout.step_backs}
+    titles |= {stage.name: called(stage) for stage in rollout.spec.plan}
     given = tuple(
         said("slack.approved_by", stage=titles.get(walked.name, walked.name), who=Person(one.by), at=Moment(one.at))
         for walked in rollout.walked

@@ -66,7 +66,8 @@ def progress(rollout: Rollout, now: float) -> Sentence:
     stages = _stages(rollout)
     broken = broken_at(rollout)
     if broken is not None:
-        return said("slack.got_as_far", n=stages.index(broken) + 1, all=len(stages))
+        reached, walk = _reached(stages, broken)
+        return said("slack.got_as_far", n=reached, all=len(walk))
     step = min(rollout.stage + 1, len(stages))
     expected = time_to_go(rollout, now)
     if expected is None or not expected.rollout:
@@ -91,6 +92,18 @@ def rows(rollout: Rollout, now: float) -> list[Row]:
 def _stages(rollout: Rollout) -> list[Stage]:
     """The stages a person cares about: taking our annotations off the VirtualService is not one."""
     return [stage for stage in rollout.spec.plan if not stage.release]
+
+
+def _reached(stages: Sequence[Stage], broken: Stage) -> tuple[int, list[Stage]]:
+    """How many stages users had got to in which plan, where it was broken off in this one.
+
+    On copies they had been further: up to the weight from which they were taken home.
+    """
+    walk = [stage for stage in stages if not stage.on_copies]
+    if not broken.on_copies:
+        return walk.index(broken) + 1, walk
+    weights = [n for n, one in enumerate(walk, 1) if one.phase is Phase.SHIFTING]
+    return max(n for n in weights if n == weights[0] or walk[n - 1].routes.canary <= broken.home_from), walk
 
 
 def left(rollout: Rollout) -> dict[str, Walked]:
@@ -212,7 +225,8 @@ def _way_back(rollout: Rollout, stages: Sequence[Stage]) -> list[Row]:
     if broken is None:
         return [back]
     failed = Row(title=wording.stage_title(broken, rollout), status=ERROR, output=_failed(rollout, broken))
-    return [*_behind(rollout, stages[: stages.index(broken)], MOST_ROWS - 2), failed, back]
+    reached, walk = _reached(stages, broken)
+    return [*_behind(rollout, walk[: reached if broken.on_copies else reached - 1], MOST_ROWS - 2), failed, back]
 
 
 def _failed(rollout: Rollout, stage: Stage) -> Text:

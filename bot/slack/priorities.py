@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from bot.controller.ports import Notification
 from bot.model.rollout import BOT, Rollout, RolloutId
-from bot.model.story import EntryKind
+from bot.model.story import Entry, EntryKind
 from bot.slack.rate_limits import DECIDED_AFTER, FIGURES_AFTER, HAPPENED_AFTER, POSTS_BURST
 from bot.slack.thread import LOUD
 
@@ -27,10 +27,13 @@ def by_rollout(notifications: Iterable[Notification]) -> dict[Where, list[Notifi
 
 
 def rank(notification: Notification) -> int:
-    """What is delivered first: aborts and alerts, then questions, then everything else that is said, then cards."""
-    if notification.entry is None:
+    """What is delivered first: aborts and alerts, then questions and what everybody should know, then everything else
+    that is said, then cards.
+    """
+    entry = notification.entry
+    if entry is None:
         return 3
-    return 0 if is_bad_news(notification) else 1 if is_question(notification) else 2
+    return 0 if is_bad_news(notification) else 1 if entry.loud or is_question(notification) else 2
 
 
 def is_bad_news(notification: Notification) -> bool:
@@ -51,7 +54,7 @@ def is_question(notification: Notification) -> bool:
 def edits_after(notifications: Iterable[Notification]) -> float:
     """How many seconds after its last edit a card is edited because of these."""
     entries = [one.entry for one in notifications if one.entry is not None]
-    if any(entry.by != BOT or entry.kind in LOUD for entry in entries):
+    if any(entry.by != BOT or _is_loud(entry) for entry in entries):
         return DECIDED_AFTER
     return HAPPENED_AFTER if entries else FIGURES_AFTER
 
@@ -67,8 +70,12 @@ def identity(notification: Notification) -> Identity:
     if notification.entry is None:
         return ()
     kind = notification.entry.kind
-    loud = notification.entry.text if kind in LOUD else ""
+    loud = notification.entry.text if _is_loud(notification.entry) else ""
     return (notification.key, notification.rollout_id, notification.revision, kind, notification.number, loud)
+
+
+def _is_loud(entry: Entry) -> bool:
+    return entry.loud or entry.kind in LOUD
 
 
 def card_notification(rollout: Rollout) -> Notification:

@@ -18,6 +18,7 @@ from sandbox.kube.access import OTHERS, Access
 from sandbox.kube.errors import ApiError, bad_request, injected, method_not_allowed, unauthorized
 from sandbox.kube.faults import Faults
 from sandbox.kube.objects import Object
+from sandbox.kube.paging import page
 from sandbox.kube.policies import Policies
 from sandbox.kube.resources import Served
 from sandbox.kube.selectors import by_query
@@ -175,14 +176,12 @@ class Api:
 
     def _list(self, request: web.Request, target: Target) -> Object:
         matches = by_query(request.query.get("labelSelector", ""), request.query.get("fieldSelector", ""))
-        with self._store.transaction():
-            found = self._store.list(target.kind.kind, target.namespace or None, where=matches)
-            revision = self._store.revision
+        found = page(self._store, target.kind.kind, target.namespace or None, request.query, matches)
         return {
             "kind": f"{target.kind.kind}List",
             "apiVersion": target.api_version,
-            "metadata": {"resourceVersion": str(revision)},
-            "items": [target.shown(obj) if target.kind.custom else _untyped(obj) for obj in found],
+            "metadata": found.metadata,
+            "items": [target.shown(obj) if target.kind.custom else _untyped(obj) for obj in found.items],
         }
 
     # Writing

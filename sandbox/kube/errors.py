@@ -28,6 +28,7 @@ class ApiError(Exception):
     message: str
     details: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
     is_text: bool = False  # said by what stands before the API: no Status object, only its words
 
     def status(self) -> Object:
@@ -35,7 +36,7 @@ class ApiError(Exception):
         return {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
@@ -111,6 +112,17 @@ def method_not_allowed() -> ApiError:
 def expired(asked: int, oldest: int) -> ApiError:
     """410: the change log no longer reaches back that far."""
     return ApiError(410, "Expired", f"too old resource version: {asked} ({oldest})")
+
+
+def expired_list(instead: str) -> ApiError:
+    """410 for the rest of a list; ``instead`` is a token for what comes after it as it is now."""
+    message = (
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+        "modified, or deleted between the time the first chunk was returned and now may show up in the list."
+    )
+    return ApiError(410, "Expired", message, metadata={"continue": instead})
 
 
 def unsupported_patch(accepted: Sequence[str]) -> ApiError:

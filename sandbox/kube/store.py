@@ -75,6 +75,23 @@ class Store:
             found = [self._objects[key] for key in keys]
             return [clone(obj) for obj in found if where is None or where(obj)]
 
+    def list_at(self, revision: int, kind: str, namespace: str | None = None) -> Sequence[Object]:
+        """What there was at ``revision``, in no order; shared, not to be altered.
+
+        Raises 410 when the log does not reach back that far.
+        """
+        with self._lock:
+            there = {key: obj for key, obj in self._objects.items() if key[0] == kind}
+            for change in reversed(self.changes_since(revision)):
+                key = self._key(change.obj)
+                if key[0] != kind:
+                    continue
+                if change.before is None:
+                    del there[key]
+                else:
+                    there[key] = change.before
+            return [obj for key, obj in there.items() if namespace in {None, key[1]}]
+
     def changes_since(self, revision: int) -> Sequence[Change]:
         """The log after ``revision``; raises 410 when it no longer reaches back that far."""
         with self._lock:

@@ -14,9 +14,11 @@ import pytest
 import yaml
 
 from bot.adapters.istio import IstioMesh
-from bot.adapters.kube import MERGE_PATCH, Kube
+from bot.adapters.kube import MERGE_PATCH, PAGE, Kube
+from bot.adapters.kube_answers import Expired, Unanswered
 from bot.adapters.kube_cache import PACE, CachedReads, Pace
 from bot.adapters.workloads import KubeWorkloads
+from bot.cluster.objects import name_of
 from bot.controller.observe import observe
 from bot.model.errors import Fault
 from bot.model.rollout import PodTemplate, RolloutId, Routes
@@ -132,6 +134,90 @@ def test_a_version_that_the_server_forgot_is_answered_with_a_new_list(api: KubeA
     assert eventually(lambda: team(reads) == "books")
     label(api, "shop")
     assert eventually(lambda: team(reads) == "shop")
+
+
+def many(api: KubeApi, count: int) -> list[str]:
+    names = [f"c{number:04}" for number in range(count)]
+    head = {"apiVersion": "v1", "kind": "ConfigMap"}
+    api.load([{**head, "metadata": {"name": name, "namespace": "default"}} for name in names])
+    return names
+
+
+def test_a_list_of_more_than_a_page_is_read_page_by_page_and_followed_from_there(api: KubeApi, kube: Kube) -> None:
+    names = many(api, 2 * PAGE + 1)
+    before = asked(api, "GET")
+    with closing(CachedReads(kube, pace=SHORT)) as reads:
+        assert [name_of(one) for one in reads.list("ConfigMap", "default")] == names
+        assert asked(api, "GET") == before + 3
+        api.store.delete("ConfigMap", "default", names[PAGE])
+        assert eventually(lambda: reads.get("ConfigMap", "default", names[PAGE]) is None)
+        assert asked(api, "GET") == before + 3
+
+
+class Disturbed(Kube):
+    """Something happens to the cluster between the first two pages of a list, as often as it is told."""
+
+    happens: Callable[[], None]
+    times = 1
+
+    def _page(self, *args: Any) -> Any:
+        answer = super()._page(*args)
+        if self.times:
+            self.times -= 1
+            self.happens()
+        return answer
+
+
+@pytest.fixture
+def disturbed(api: KubeApi, tmp_path: Path) -> Disturbed:
+    kube = Disturbed.connect(str(api.write_kubeconfig(tmp_path / "kubeconfig")))
+    assert isinstance(kube, Disturbed)
+    return kube
+
+
+def test_what_changes_between_two_pages_is_told_by_the_watch_from_the_lists_version(
+    api: KubeApi, disturbed: Disturbed
+) -> None:
+    names = many(api, PAGE + 1)
+    revision = str(api.store.revision)
+    disturbed.happens = lambda: api.store.delete("ConfigMap", "default", names[-1])
+
+    items, version = disturbed.snapshot("ConfigMap", "default")
+
+    assert ([name_of(one) for one in items], version) == (names, revision)
+    disturbed.times = 1
+    disturbed.happens = lambda: api.store.delete("ConfigMap", "default", names[0])
+    many(api, PAGE + 1)
+    with closing(CachedReads(disturbed, pace=SHORT)) as reads:
+        reads.list("ConfigMap", "default")
+        assert eventually(lambda: [name_of(one) for one in reads.list("ConfigMap", "default")] == names[1:])
+
+
+def test_a_list_whose_rest_was_forgotten_begins_anew(api: KubeApi, disturbed: Disturbed) -> None:
+    names = many(api, PAGE + 1)
+
+    def happens() -> None:
+        api.store.delete("ConfigMap", "default", names[-1])
+        api.forget_history()
+
+    disturbed.happens = happens
+    assert [name_of(one) for one in disturbed.list("ConfigMap", "default")] == names[:-1]
+
+    many(api, PAGE + 1)
+    disturbed.happens, disturbed.times = api.forget_history, 100
+    with pytest.raises(Expired):
+        disturbed.list("ConfigMap", "default")
+    disturbed.times = 0
+    assert len(disturbed.list("ConfigMap", "default")) == PAGE + 1
+
+
+def test_a_list_that_never_ends_is_a_fault(api: KubeApi, tmp_path: Path) -> None:
+    class Endless(Kube):
+        def _page(self, *_: Any) -> Any:
+            return {"items": [], "metadata": {"continue": "more", "resourceVersion": "1"}}
+
+    with pytest.raises(Unanswered):
+        Endless.connect(str(api.write_kubeconfig(tmp_path / "kubeconfig"))).list("ConfigMap", "default")
 
 
 def test_while_the_api_is_down_every_read_is_a_fault_and_afterwards_all_is_known(

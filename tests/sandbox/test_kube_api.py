@@ -377,6 +377,62 @@ def test_what_must_be_there_is_not_made_by_put(kube: KubeApi, custom: Any) -> No
     assert refusal(lambda: custom.replace_namespaced_custom_object(*VS, found))[:2] == (404, "NotFound")
 
 
+CONFIGS = "/api/v1/namespaces/many/configmaps"
+
+
+def many(kube: KubeApi, *names: str) -> KubeApi:
+    kind = {"apiVersion": "v1", "kind": "ConfigMap"}
+    return kube.load([{**kind, "metadata": {"name": one, "namespace": "many", "labels": {"of": one}}} for one in names])
+
+
+def listed(kube: KubeApi, **query: str) -> tuple[int, list[str], dict[str, Any]]:
+    """Status code, names and metadata of a list."""
+    answer = requests.get(kube.url + CONFIGS, params=query, headers=WHO, timeout=5)
+    read = answer.json()
+    return answer.status_code, [one["metadata"]["name"] for one in read.get("items", ())], read["metadata"]
+
+
+def test_a_list_in_pages_shows_the_version_of_its_first(kube: KubeApi) -> None:
+    many(kube, "a", "b", "c", "d", "e")
+    _, first, head = listed(kube, limit="2")
+    kube.store.delete("ConfigMap", "many", "d")
+    many(kube, "c2")
+    _, second, later = listed(kube, limit="2", **{"continue": head["continue"]})
+    _, third, last = listed(kube, limit="2", **{"continue": later["continue"]})
+
+    assert (first, second, third) == (["a", "b"], ["c", "d"], ["e"])
+    assert [head["remainingItemCount"], later["remainingItemCount"]] == [3, 1]
+    assert "continue" not in last
+    assert head["resourceVersion"] == later["resourceVersion"] == last["resourceVersion"]
+    assert listed(kube)[1] == ["a", "b", "c", "c2", "e"]
+
+
+def test_a_page_is_filled_with_what_a_selector_asks_for(kube: KubeApi) -> None:
+    many(kube, "a", "b", "c", "d")
+    _, first, head = listed(kube, limit="1", labelSelector="of in (b, c)")
+    _, second, later = listed(kube, limit="1", labelSelector="of in (b, c)", **{"continue": head["continue"]})
+    _, third, last = listed(kube, limit="1", labelSelector="of in (b, c)", **{"continue": later["continue"]})
+
+    assert (first, second, third) == (["b"], ["c"], [])
+    assert "remainingItemCount" not in head
+    assert "continue" not in last
+
+
+def test_the_rest_of_a_list_that_was_forgotten_is_gone_or_told_as_it_is_now(kube: KubeApi) -> None:
+    many(kube, "a", "b", "c")
+    _, _, head = listed(kube, limit="1")
+    kube.store.delete("ConfigMap", "many", "b")
+    kube.forget_history()
+
+    code, _, instead = listed(kube, limit="1", **{"continue": head["continue"]})
+
+    assert code == 410
+    assert listed(kube, **{"continue": instead["continue"]})[:2] == (200, ["c"])
+    assert listed(kube, **{"continue": "%%"})[0] == 400
+    assert listed(kube, limit="x")[0] == 400
+    assert listed(kube, resourceVersion="5", **{"continue": head["continue"]})[0] == 400
+
+
 def test_a_server_under_too_much_load_answers_in_plain_words(kube: KubeApi) -> None:
     kube.fail_next(verb="get", kind="VirtualService", status=429)
 

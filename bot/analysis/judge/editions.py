@@ -15,8 +15,8 @@ from bot.analysis.judge import judge, saved, verdict
 from bot.analysis.judge.judge import Interval, bad_of
 from bot.analysis.judge.second import compact, single
 from bot.analysis.judge.second.sequential import Outcome
-from bot.analysis.judge.second.single import Ruling, Trace
-from bot.analysis.judge.settings import JudgeSettings
+from bot.analysis.judge.second.single import Trace
+from bot.analysis.judge.settings import Floats, JudgeSettings
 from bot.analysis.judge.state import CEILING, JudgeState
 from bot.analysis.judge.verdict import Assessment, Home
 from bot.model.figures import SideFigures
@@ -73,15 +73,16 @@ def step(
     """One more interval; ``deadline``: when the stage should have passed."""
     if not isinstance(state, Trace):
         return judge.step(state, interval, settings, deadline)
+    came_back = state.state.probation and not where.on_copies
     state = _placed(state, settings, on_copies=where.on_copies)
     if state.state.probation:
         interval = replace(interval, stage=state.stage)
-    if state.slower and state.stage != interval.stage:
+    if state.slower and state.stage != interval.stage and not came_back:  # nobody was asked about that
         state = single.overruled(state, settings)
     after, ruling = single.step(state, interval, settings, users=where.users, alone=where.alone, waits=True)
     home = Home()
     if ruling.outcome is Outcome.STEP_BACK:
-        home = _home(after, ruling, goes=where.ready and _helps(after, ruling.by, interval))
+        home = _home(after, ruling.by, ruling.totals, goes=where.ready and _helps(after, ruling.by, interval))
         if home.kept:
             after, _ = single.step(state, interval, settings, users=False, alone=where.alone, waits=True)
     here = entered(after, interval.stage, settings, on_copies=where.on_copies or bool(home.by))
@@ -93,11 +94,14 @@ def _placed(trace: Trace, settings: JudgeSettings, *, on_copies: bool) -> Trace:
     return single.returned(trace, settings) if trace.state.probation and not on_copies else trace
 
 
-def _home(trace: Trace, ruling: Ruling, *, goes: bool) -> Home:
-    place = _place(trace, ruling.by)
-    counts = tuple(ruling.totals[place].tolist())
-    by, kept = (ruling.by, "") if goes else ("", ruling.by)
-    return Home(by=by, kept=kept, counts=counts, bound=trace.metrics[place].bound)
+def _home(trace: Trace, by: str, totals: Floats, *, goes: bool) -> Home:
+    place = _place(trace, by)
+    return Home(
+        by=by if goes else "",
+        kept="" if goes else by,
+        counts=tuple(totals[place].tolist()),
+        bound=trace.metrics[place].bound,
+    )
 
 
 def _place(trace: Trace, name: str) -> int:
@@ -121,9 +125,13 @@ def _helps(trace: Trace, name: str, interval: Interval) -> bool:
     return b_c * n_p > b_p * n_c if n_p > 0 else b_c > 0
 
 
-def assess(state: State, settings: JudgeSettings, deadline: float) -> Assessment:
-    """The answer without another interval."""
-    return verdict.assess(state, settings, deadline)
+def between(state: State, stage: str, settings: JudgeSettings, deadline: float, where: Where = ANYWHERE) -> Assessment:
+    """The answer without another interval: as the last one left it, and what keeps users where they are still does."""
+    answer = verdict.assess(entered(state, stage, settings, on_copies=where.on_copies), settings, deadline)
+    if not isinstance(state, Trace) or where.alone or not where.users or state.stage != stage:
+        return answer
+    by = single.says_home(state)
+    return replace(answer, home=_home(state, by, state.stage_totals, goes=False)) if by else answer
 
 
 def moved(state: State, seconds: float) -> State:

@@ -32,6 +32,7 @@ SENTENCES: Mapping[str, str] = {
     "analysis.would_ask": "People would be asked whether users go back: {figures}.",
     "analysis.on_copies": "Judged by copies: {figures}.",
     "analysis.unsafe": "{name} fails requests: {figures}.",
+    "analysis.unsafe_slow": "{name} is too slow: {figures}.",
     "analysis.nowhere_better": "Users stay where they are: {other} is no better now, or has no ready pod.",
     "analysis.healthy_again": "{name} is healthy again on copies: {figures}.",
     "analysis.slower": "{name} is slower: its typical latency is above {times}x {other}.",

@@ -12,6 +12,11 @@ SENTENCES: Mapping[str, str] = {
     "{why:clause}. Run it again when Prometheus answers.",
     "cli.users_astray": "Users reach {deployment}, so nothing more is written, and the last change is taken back. "
     "Look at who else routes to the service.",
+    "cli.users_still_astray": "Users reach {deployment}, so nothing more is written. Look at who else routes to the "
+    "service.",
+    "cli.not_taken_back": "Not everything is taken back: {why:clause}. Put that object back by hand.",
+    "cli.may_come_late": "{place} is as it was. The write may still arrive: look at it again in a minute.",
+    "cli.changed_meanwhile": "{place} was changed by somebody else meanwhile, and stays so: look at it.",
     "cli.nothing_proven": "No request was counted in {time}, so nothing is proven, and the Service stays as it is. "
     "Send some, then run it again.",
     "cli.callers_without_routes": "The Service stays as it is: {callers} called {host} inside the mesh, where no route "

@@ -13,6 +13,9 @@ SENTENCES: Mapping[str, str] = {
     "selects. Give the pods of each version that label.",
     "cluster.several_rules": "Several DestinationRules are about {host}: {names}. Istio uses one of them only: "
     "merge them first.",
+    "cluster.rule_lacks_subset": "{rule} applies to callers in namespace {space} and has no subset {subset}: {name} "
+    "would give them errors once it names that subset.",
+    "cluster.add_subset_first": "Add subset {subset} to {rule}, then run it again.",
     "cluster.routed_by_another": "{name} routes to the service already. Write {field} for it in services.yaml "
     "instead of a second one beside it.",
     "cluster.gateway_is_new": "A way in for {hosts}, with nothing behind it yet. Write the name that users call "
@@ -27,6 +30,8 @@ SENTENCES: Mapping[str, str] = {
     "cluster.no_host_left": "Every host of Gateway {gateway} is routed by another VirtualService. Add one for this "
     "service to its servers, or write VirtualService {name} yourself.",
     "cluster.no_service": "There is no Service {name} in namespace {namespace}.",
+    "cluster.write_host": "Routes name one that selects every version: write {field} in services.yaml.",
+    "cluster.name_service": "Name it under {key} in services.yaml when it is not called like the service.",
     "cluster.service_is_new": "A Service for {deployment} alone. No route names it yet.",
     "cluster.subsets_are_new": "Subsets {names}. Nothing changes for anybody.",
     "cluster.route_is_new": "All users of {hosts} go to {subset}.",

@@ -133,6 +133,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.deploy_canary": "Deploy {version} first; it gets no users before you start.",
     "preflight.no_service": "There is no Service {name} in namespace {space}.",
     "preflight.name_service": "Name it under {key} in services.yaml when it is not called like the service.",
+    "preflight.asked_labels": "Give the pods of {name} the labels that Service {service} asks for: {labels}.",
     "preflight.no_virtual_service": "There is no VirtualService {name} in namespace {space}.",
     "preflight.wrong_version": "{name} carries version {label}, not {version}.",
     "preflight.start_that": "Start {label}, or deploy {version} there.",
@@ -301,6 +302,9 @@ SENTENCES: Mapping[str, str] = {
     "canary.",
     "preflight.keep_minimum": "Set its {field} to {now} until the rollout has ended, or make the {steps} steps "
     "smaller.",
+    "preflight.may_scale_to_none": "ScaledObject {scaler} may shrink {name} to no pods while its users are on the "
+    "canary, and while it is upgraded.",
+    "preflight.keep_scaled": "Set {field} of ScaledObject {scaler} to {now} until the rollout has ended.",
     "preflight.counts_both": "HPA {scaler} counts the canary's pods as {name}'s: the selector fits both.",
     "preflight.own_label": "Its averages are wrong while both run: give the primary's selector a label of its own.",
     "preflight.does_not_scale": "HPA {scaler} does not scale {name}: {why}.",

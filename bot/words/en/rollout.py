@@ -315,6 +315,8 @@ SENTENCES: Mapping[str, str] = {
     "rollout.stuck_meanwhile": "{why} Users stay on {version}.",
     "rollout.upgrade_failed": "{primary} could not be upgraded.",
     "rollout.restore_failed": "{primary} could not be restored.",
+    "rollout.scaled_to_none": "{primary} was scaled up and asks for no pods again: something else scales it to none, "
+    "such as KEDA. Set its {field} to 1.",
     "rollout.not_ready_in_time": "It did not become ready within {time}.",
     "rollout.halted": "{why} All users stay on {version} ({canary}). "
     "Retry, abort (the old image is restored before any user returns), or accept it as it is.",

@@ -32,6 +32,7 @@ SENTENCES: Mapping[str, str] = {
     "analysis.would_ask": "本应询问用户流量是否回到金丝雀：{figures}。",
     "analysis.on_copies": "根据镜像流量评估：{figures}。",
     "analysis.unsafe": "{name} 异常：{figures}。",
+    "analysis.unsafe_slow": "{name} 响应过慢：{figures}。",
     "analysis.nowhere_better": "用户流量保持不变：{other} 目前并不更好，或没有就绪的 Pod。",
     "analysis.healthy_again": "从镜像流量看，{name} 已恢复正常：{figures}。",
     "analysis.slower": "{name} 变慢：典型延迟超过 {other} 的 {times} 倍。",

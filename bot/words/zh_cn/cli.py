@@ -12,6 +12,10 @@ SENTENCES: Mapping[str, str] = {
     "请再次运行。",
     "cli.users_astray": "有用户请求到达 {deployment}，因此不再继续写入，最近一次修改已撤回。请检查还有谁在路由到该"
     "服务。",
+    "cli.users_still_astray": "有用户请求到达 {deployment}，因此不再继续写入。请检查还有谁在路由到该服务。",
+    "cli.not_taken_back": "未能全部撤回：{why:clause}。请手动恢复该对象。",
+    "cli.may_come_late": "{place} 目前保持原样，但这次写入仍可能稍后生效：请一分钟后再检查一次。",
+    "cli.changed_meanwhile": "{place} 在此期间被他人修改，未作改动：请检查它。",
     "cli.nothing_proven": "{time}内没有统计到请求，无法验证，Service 保持不变。请产生一些流量后再次运行。",
     "cli.callers_without_routes": "Service 保持不变：{callers} 在网格内调用了 {host}，"
     "而那里没有路由让它们只访问当前版本。",

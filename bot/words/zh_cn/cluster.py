@@ -12,6 +12,9 @@ SENTENCES: Mapping[str, str] = {
     "cluster.no_version_label": "没有带 `version` 标签且被 Service {service} 选中的 Deployment {deployment}。请为每"
     "个版本的 Pod 加上该标签。",
     "cluster.several_rules": "多个 DestinationRule 针对 {host}：{names}。Istio 只使用其中一个，请先合并。",
+    "cluster.rule_lacks_subset": "{rule} 对命名空间 {space} 中的调用方生效，但没有子集 {subset}：{name} 一旦写上它，"
+    "这些请求就会失败。",
+    "cluster.add_subset_first": "请先在 {rule} 中加上子集 {subset}，然后重新运行。",
     "cluster.routed_by_another": "{name} 已经路由到该服务。请在 services.yaml 中写上 {field}，不要在旁边再建一个。",
     "cluster.gateway_is_new": "{hosts} 的流量入口，后面还没有任何内容。请在 {field} 中写上用户访问的域名。",
     "cluster.which_gateway": "无法判断用户从哪个 Gateway 进入：{gateways}。"
@@ -22,6 +25,8 @@ SENTENCES: Mapping[str, str] = {
     "cluster.no_host_left": "Gateway {gateway} 的所有 host 都已由其他 VirtualService 路由。"
     "请在其 servers 中为该服务添加一个，或自行编写 VirtualService {name}。",
     "cluster.no_service": "命名空间 {namespace} 中没有 Service {name}。",
+    "cluster.write_host": "路由写的是选中所有版本的另一个 Service：请在 services.yaml 中写上 {field}。",
+    "cluster.name_service": "如果它与服务不同名，请在 services.yaml 的 {key} 中写明其名称。",
     "cluster.service_is_new": "只属于 {deployment} 的 Service，还没有路由写到它。",
     "cluster.subsets_are_new": "子集 {names}。对任何人都没有影响。",
     "cluster.route_is_new": "{hosts} 的所有用户流量发往 {subset}。",

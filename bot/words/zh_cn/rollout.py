@@ -291,6 +291,7 @@ SENTENCES: Mapping[str, str] = {
     "rollout.stuck_meanwhile": "{why}用户留在 {version} 上。",
     "rollout.upgrade_failed": "{primary} 无法升级。",
     "rollout.restore_failed": "{primary} 无法恢复。",
+    "rollout.scaled_to_none": "{primary} 扩容后又被缩到 0 个 Pod：有其他组件在缩容，例如 KEDA。请把其 {field} 设为 1。",
     "rollout.not_ready_in_time": "{time}内未能就绪。",
     "rollout.halted": "{why}所有用户留在 {version} 上（{canary}）。请重试、中止（先恢复旧镜像再切换用户），"
     "或接受现状。",

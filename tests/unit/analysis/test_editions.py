@@ -90,7 +90,7 @@ def test_the_last_row_is_answered_again_as_it_was(settings: JudgeSettings) -> No
     for counts, rows in ((BAD, 2), (BAD, 4), (WELL, 29)):
         state, answers = judged([interval(n, counts) for n in range(1, rows + 1)], settings)
 
-        assert editions.assess(state, settings, NEVER) == answers[-1]
+        assert editions.between(state, "20", settings, NEVER) == answers[-1]
 
 
 @EDITIONS
@@ -100,7 +100,7 @@ def test_nothing_of_one_stage_passes_the_next(settings: JudgeSettings) -> None:
     entered = editions.entered(state, "40", settings)
 
     assert answers[-1].verdict is Decision.PASS
-    assert editions.assess(entered, settings, NEVER).verdict is Decision.WATCH
+    assert editions.between(entered, "40", settings, NEVER).verdict is Decision.WATCH
     assert entered.stage_totals.sum() == 0
     assert entered.totals.sum() > 0
 
@@ -183,6 +183,24 @@ def test_where_it_is_only_slower_people_are_asked_when_time_is_up_and_once() -> 
         state, answer = editions.step(state, one, SECOND, NEVER)
     assert not state.slower
     assert answer.verdict is Decision.PASS
+
+
+def test_that_users_return_to_another_weight_is_nobodys_word_about_a_slower_canary() -> None:
+    state, _ = judged([interval(n, WELL, "40", SLIGHTLY_SLOWER) for n in range(1, 60)])
+    assert state.slower
+
+    number, home = 60, editions.Where(alone=False, users=False, on_copies=True)
+    while not isinstance(state, Trace) or not state.state.probation:
+        on_canary = editions.Where(alone=False)
+        state, _ = editions.step(state, interval(number, BAD, "40", SLIGHTLY_SLOWER), SECOND, NEVER, on_canary)
+        number += 1
+    for _ in range(10):
+        state, _ = editions.step(state, interval(number, WELL, "copies 40"), SECOND, NEVER, home)
+        number += 1
+    state, _ = editions.step(state, interval(number, WELL, "20"), SECOND, NEVER, editions.Where(alone=False))
+    assert state.slower
+    state, _ = editions.step(state, interval(number + 1, WELL, "40"), SECOND, NEVER, editions.Where(alone=False))
+    assert not state.slower  # now they were asked
 
 
 def test_typical_latency_that_no_histogram_shows_is_no_question() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from bot.analysis.judge.replay import replay
 from bot.analysis.judge.second.recorded import replay_second
 from bot.cli.status import replayed
 from bot.model.errors import Refusal
+from bot.model.judge_settings import SECOND
 from bot.words.rendering import plain
 
 BUCKETS = {"50": 33, "100": 97, "250": 145, "500": 150, "+Inf": 150}
@@ -127,3 +129,12 @@ def test_silence_is_said() -> None:
     lines += [json.dumps({"t": 15.0 * n, "stage": 20, "canary": {"requests": 60}}) for n in range(4, 14)]
 
     assert [*replay_second(lines)][-2]["text"].startswith("No fresh metrics for ")
+
+
+@pytest.mark.parametrize(("returns", "then"), [(0, "ask"), (1, "back")])
+def test_who_returns_by_itself_does_so_as_often_as_is_set(returns: int, then: str) -> None:
+    lines = rows((4, 20, *GOOD), (2, 20, *FAILS), (40, "mirror", *COPIES))
+
+    summary = [*replay_second(lines, replace(SECOND, returns=returns))][-1]["summary"]
+
+    assert [move["what"] for move in summary["moves"]] == ["home", then]

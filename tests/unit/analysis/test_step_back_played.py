@@ -38,10 +38,14 @@ class Play:
     ) -> None:
         limits = GateLimits(judge=replace(STRICTNESS, shield=shield, returns=returns))
         rollout = a_rollout(a_service(approve=frozenset(), gates=limits))
-        history = [a_side_of(RATE * ROW, round(RATE * ROW * USUAL), slow=3) for _ in range(240)]
+        history = [
+            a_side_of(RATE * ROW, round(RATE * ROW * USUAL), slow=3, client_errors={"4xx": 0.0}) for _ in range(240)
+        ]
         self.rollout = replace(rollout, analysis_state=analysis.begin(limits, history))
         self.rollout, lines = decide.enter_first_stage(self.rollout, 0.0)
         self.fault, self.primary, self.now, self.ready = fault, primary, 0.0, 2
+        self.refused = 0.0  # of what users ask the canary, the share that it answers with 401
+        self.copies = 1.0  # of what users ask, the share that it gets copies of
         self.said: list[tuple[float, Entry]] = [(0.0, one) for one in lines]
         self.places: list[tuple[float, str]] = []
         self.failed = 0.0
@@ -53,14 +57,17 @@ class Play:
         self.now += ROW
         share = stage.routes.canary / 100
         requests = RATE * ROW
-        n_c, n_p = requests * (1.0 if stage.routes.mirror else share), requests * (1 - share)
+        n_c, n_p = requests * (self.copies if stage.routes.mirror else share), requests * (1 - share)
         b_c = round(n_c * self.fault(self.now, stage.routes.mirror))
         b_p = round(n_p * self.primary(self.now, False))
         self.failed += 0 if stage.routes.mirror else b_c
         judgement, state = analysis.unread(self.rollout, self.now), None
         span = analysis.span(self.rollout, self.now + self.rollout.spec.metrics.delay)
         if span is not None:
-            canary, primary = a_side_of(n_c, b_c, slow=round(n_c * 0.01)), a_side_of(n_p, b_p, slow=round(n_p * 0.01))
+            refused = 0.0 if stage.routes.mirror else round(n_c * self.refused)
+            codes = {"4xx": refused, "401": refused}
+            canary = a_side_of(n_c, b_c, slow=round(n_c * 0.01), client_errors=codes)
+            primary = a_side_of(n_p, b_p, slow=round(n_p * 0.01), client_errors=dict.fromkeys(codes, 0.0))
             sides = [
                 replace(one, first=span[0], last=span[1]) if n else None for one, n in ((canary, n_c), (primary, n_p))
             ]
@@ -273,3 +280,46 @@ def test_whatever_a_fault_is_like_the_plan_has_one_stage_on_copies_while_it_last
         if rollout.asked_at is not None and not rollout.approvals:
             play.rollout, _ = decide.approve(rollout, OMAR, play.now)
     assert over(play.rollout)
+
+
+def test_a_step_back_lets_nobody_through_whom_the_canary_refuses() -> None:
+    fault = From(0.3, 45.0)
+    play = Play(fault)
+    play.until(on("shift 40"))
+    play.refused = 0.3
+    play.until(lambda rollout: rollout.asked_at is not None)
+    fault.began = play.now
+    play.until(lambda rollout: rollout.current.on_copies, most=3)
+    play.until(lambda rollout: rollout.asked_at is not None, most=100)
+
+    assert play.heard("rollout.goes_back")
+    assert play.rollout.current.name in {"shift 20", "shift 40"}
+    assert play.rollout.is_asked_in_doubt
+
+
+def test_when_copies_stop_people_are_asked_all_the_same() -> None:
+    play = begun_at(40, From(0.3, 45.0))
+    play.until(lambda rollout: rollout.current.on_copies, most=3)
+    play.copies = 0.0
+    play.until(lambda rollout: rollout.asked_at is not None, most=70)
+
+    assert play.rollout.current.on_copies
+    assert play.rollout.asked_at is not None
+    assert play.rollout.settled_at is not None
+    assert play.rollout.asked_at - play.rollout.settled_at <= 900 + 4 * ROW
+
+
+def test_a_hold_because_home_is_no_better_lasts_between_two_scrapes() -> None:
+    play = begun_at(100, From(0.3))
+    play.ready = 0
+    play.row()
+    play.row()
+    rollout = play.rollout
+    assert rollout.judgement is not None
+    assert rollout.judgement.hold
+
+    nothing = Figures(start=play.now, end=play.now + 5.0, canary=None, primary=None)
+    judgement, _ = analysis.analyse(rollout, nothing, ready=False)
+
+    assert judgement.hold
+    assert judgement.sentence == rollout.judgement.sentence

@@ -148,6 +148,101 @@ def test_where_a_later_object_cannot_be_written_the_earlier_ones_are_taken_back(
     assert routes_of(api) == before
 
 
+def until(steps: Iterator[str], words: str) -> Iterator[str]:
+    """The same steps, after the one that says so."""
+    assert any(words in sentence for sentence in steps)
+    return steps
+
+
+FIRST_IS_WRITTEN = "VirtualService default/reviews is changed"
+
+
+def edit(api: KubeApi, name: str, **spec: object) -> None:
+    """Somebody's own change."""
+    thing = api.store.get("VirtualService", "default", name)
+    assert thing is not None
+    labels = {"labels": {"team": "shop"}}
+    api.replace_as("maya", {**thing, "metadata": thing["metadata"] | labels, "spec": thing["spec"] | spec})
+
+
+@pytest.mark.parametrize("came", [True, False])
+def test_a_route_whose_write_nobody_answered_is_taken_back_with_the_earlier_ones(
+    api: KubeApi, tmp_path: Path, *, came: bool
+) -> None:
+    with_a_second(api)
+    before = routes_of(api)
+    steps = until(running(api, Users(), tmp_path, a_service(siblings=("default/inside",))), FIRST_IS_WRITTEN)
+    api.drop_next(verb="update", kind="VirtualService", after_write=came)
+
+    with pytest.raises(Fault) as stopped:
+        list(steps)
+
+    assert routes_of(api) == before
+    assert ("VirtualService default/inside is as it was. The write may" in str(stopped.value)) is not came
+
+
+def test_a_new_object_whose_write_nobody_answered_is_deleted_again(api: KubeApi, tmp_path: Path) -> None:
+    api.store.delete("VirtualService", "default", "reviews")
+    api.drop_next(verb="create", kind="VirtualService", after_write=True)
+
+    with pytest.raises(Fault):
+        run(api, Users(), tmp_path)
+
+    assert routes_of(api) == []
+
+
+def test_what_somebody_wrote_over_a_write_that_nobody_answered_stays_and_is_told(api: KubeApi, tmp_path: Path) -> None:
+    with_a_second(api)
+    steps = until(running(api, Users(), tmp_path, a_service(siblings=("default/inside",))), FIRST_IS_WRITTEN)
+    edit(api, "inside", hosts=["reviews", "books"])
+    api.drop_next(verb="update", kind="VirtualService")
+
+    with pytest.raises(Fault, match="VirtualService default/inside was changed by somebody else meanwhile"):
+        list(steps)
+
+    assert subset_of(api) is None
+
+
+def test_what_stopped_it_is_told_together_with_what_could_not_be_taken_back(api: KubeApi, tmp_path: Path) -> None:
+    with_a_second(api)
+    steps = until(running(api, Users(), tmp_path, a_service(siblings=("default/inside",))), FIRST_IS_WRITTEN)
+    edit(api, "reviews")
+    edit(api, "inside")
+
+    with pytest.raises(Fault) as stopped:
+        list(steps)
+
+    first, _, rest = str(stopped.value).partition("Not everything is taken back: ")
+    assert "VirtualService default/inside" in first
+    assert "VirtualService default/reviews" in rest
+    assert rest.endswith("Put that object back by hand.")
+
+
+def test_an_object_that_cannot_be_read_again_is_told(api: KubeApi, tmp_path: Path) -> None:
+    with_a_second(api)
+    steps = until(running(api, Users(), tmp_path, a_service(siblings=("default/inside",))), FIRST_IS_WRITTEN)
+    api.drop_next(verb="update", kind="VirtualService", after_write=True)
+    api.fail_next(verb="get", kind="VirtualService", status=503)
+
+    with pytest.raises(Fault, match=r"Not everything is taken back: .*VirtualService default/inside"):
+        list(steps)
+
+    assert subset_of(api) is None
+
+
+def test_users_astray_are_told_together_with_what_could_not_be_taken_back(api: KubeApi, tmp_path: Path) -> None:
+    users = Users(on={"reviews-v1": 3.0, "reviews-v2": 1.0})
+    steps = until(running(api, users, tmp_path, a_service()), FIRST_IS_WRITTEN)
+    edit(api, "reviews")
+
+    with pytest.raises(Refusal) as refused:
+        list(steps)
+
+    assert str(refused.value).startswith("Users reach reviews-v2, so nothing more is written. Look at who else routes")
+    assert "Not everything is taken back: " in str(refused.value)
+    assert subset_of(api) == "v1"
+
+
 INSIDE = {"productpage-v1": 12.0}
 
 

@@ -12,8 +12,7 @@ from bot.analysis.judge.replay import replay
 from bot.cli.record import Wanted, record
 from bot.cli.status import replayed
 from bot.model.errors import Refusal
-from bot.model.rollout import Phase
-from bot.model.story import Entry, EntryKind
+from bot.model.rollout import Phase, StageOutcome, StepBack, Stopped, Walked
 from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, a_side_of
 from tests.fakes.metrics import FakeMetrics
@@ -27,13 +26,14 @@ def recorded(**wanted: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in record(given, FakeMetrics(past=SIDES), NOW)]
 
 
-def entered(at: float, stage: str) -> Entry:
-    return Entry(at=at, kind=EntryKind.STAGE, text="However that is said: here.", stage=stage)
+def left(name: str, began: float, ended: float) -> Walked:
+    return Walked(name=name, outcome=StageOutcome.DONE, began=NOW + began, ended=NOW + ended)
 
 
-def test_the_stages_are_those_of_the_story_and_the_primarys_past_comes_first() -> None:
-    rollout = a_rollout(started_at=NOW - 600, phase=Phase.SHIFTING, stage=1)
-    past, *rows = recorded(rollout=rollout, story=(entered(NOW - 300, "shift 20"),))
+def test_the_stages_are_those_that_it_went_through_and_the_primarys_past_comes_first() -> None:
+    walked = (left("mirror", -600, -300),)
+    rollout = a_rollout(started_at=NOW - 600, phase=Phase.SHIFTING, stage=1, since=NOW - 300, walked=walked)
+    past, *rows = recorded(rollout=rollout)
 
     assert len(past["history"]) == 240
     assert [row["stage"] for row in rows] == ["mirror"] * 19 + [20] * 20
@@ -43,9 +43,29 @@ def test_the_stages_are_those_of_the_story_and_the_primarys_past_comes_first() -
 
 
 def test_it_ends_where_users_begin_to_return() -> None:
-    rollout = a_rollout(started_at=NOW - 600, phase=Phase.SWITCHING_BACK, stage=7)
+    rollout = a_rollout(started_at=NOW - 600, phase=Phase.SWITCHING_BACK, stage=7, since=NOW - 300)
 
-    assert recorded(rollout=rollout, story=(entered(NOW - 300, "switchback 50"),))[-1]["t"] == NOW - 300
+    assert rollout.current.name == "switchback 50"
+    assert recorded(rollout=rollout)[-1]["t"] == NOW - 300
+
+
+def test_it_ends_where_it_was_aborted() -> None:
+    walked = (left("mirror", -600, -300),)
+    stopped = Stopped(at=NOW - 300)
+    rollout = a_rollout(started_at=NOW - 600, phase=Phase.ABORTED, walked=walked, stopped=stopped, ended_at=NOW - 200)
+
+    assert recorded(rollout=rollout)[-1]["t"] == NOW - 300
+
+
+def test_copies_after_a_step_back_are_a_mirror_and_the_weight_after_it_is_its_own() -> None:
+    walked = (left("mirror", -600, -450), left("shift 40", -450, -300), left("copies 40", -300, -150))
+    rollout = a_rollout(started_at=NOW - 600, phase=Phase.SHIFTING, stage=1, since=NOW - 150, walked=walked)
+    rollout = replace(rollout, step_backs=(StepBack(at=NOW - 300, share=40),))
+    target = replace(rollout.spec.target, mirror_methods=("GET", "HEAD"))
+    rows = recorded(rollout=replace(rollout, spec=replace(rollout.spec, target=target)))[1:]
+
+    assert [row["stage"] for row in rows] == ["mirror"] * 9 + [40] * 10 + ["mirror"] * 10 + [20] * 10
+    assert all(row.get("limited", False) == (row["stage"] == "mirror") for row in rows)
 
 
 def test_what_was_recorded_can_be_replayed() -> None:

@@ -159,6 +159,60 @@ def test_a_host_written_in_full_is_the_same_service() -> None:
     assert write.thing["spec"]["http"] == [{"route": [to("v1", host=host)]}]
 
 
+def at(space: str, thing: Thing, **spec: Any) -> Thing:
+    """The same object in that namespace."""
+    return {**thing, "metadata": {**thing["metadata"], "namespace": space}, "spec": {**thing["spec"], **spec}}
+
+
+FULL = "reviews.default.svc.cluster.local"
+LOOSE = {"route": [to(None, host=FULL)]}
+OURS = virtual_service({"route": [to("v1")]})
+
+
+@pytest.mark.parametrize(
+    ("space", "routes", "words"),
+    [
+        ("web", {"hosts": ["w.example"], "gateways": ["web/gw"]}, "DestinationRule web/own applies to callers in "),
+        ("web", {"hosts": ["w.example"], "gateways": ["edge/gw"]}, "namespace web and has no subset v1"),
+        ("edge", {"hosts": ["w.example"], "gateways": ["edge/gw"]}, "VirtualService web/web would give them errors"),
+        ("istio-system", {"hosts": ["w.example"], "gateways": ["web/gw"]}, "Add subset `v1` to DestinationRule istio"),
+        ("shop", {"hosts": [FULL]}, "callers in namespace shop"),
+        ("shop", {"hosts": [FULL], "exportTo": ["shop"]}, "callers in namespace shop"),
+    ],
+)
+def test_a_route_names_no_subset_that_the_rule_its_callers_obey_lacks(
+    space: str, routes: dict[str, Any], words: str
+) -> None:
+    theirs = at("web", virtual_service(LOOSE, name="web"), **routes)
+    own = at(space, rule(name="own", host=FULL))
+    with pytest.raises(Refusal) as refused:
+        setup_of(rules=[rule(subset("v1"), subset("v2")), own], virtual_services=[OURS, theirs])
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("own", "routes"),
+    [
+        (at("web", rule(subset("v1"), name="own", host=FULL)), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
+        (at("web", rule(name="own", host="ads.default.svc")), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
+        (at("shop", rule(name="own", host=FULL)), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
+        (at("shop", rule(name="own", host=FULL)), {"hosts": [FULL], "exportTo": ["."]}),
+    ],
+)
+def test_a_rule_that_has_the_subset_or_that_no_caller_obeys_is_in_nobodys_way(
+    own: Thing, routes: dict[str, Any]
+) -> None:
+    theirs = at("web", virtual_service(LOOSE, name="web"), **routes)
+    made = setup_of(rules=[rule(subset("v1"), subset("v2")), own], virtual_services=[OURS, theirs])
+    assert [write.kind for write in made.writes] == [Kind.ROUTES]
+
+
+def test_a_rule_that_another_namespace_keeps_for_itself_is_not_taken_for_ours() -> None:
+    own = at("shop", rule(name="own", host=FULL))
+    (write,) = setup_of(rules=[own]).writes
+    assert (write.before, write.thing["metadata"]) == (None, {"name": "reviews", "namespace": "default"})
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"deployments": [deployment("v2")]}, "no Deployment reviews-v1 with a label `version`"),
     ({"rules": [rule(name="a"), rule(name="b", host="reviews.default.svc.cluster.local")]}, "a and b"),
@@ -243,3 +297,16 @@ def test_a_new_service_is_called_as_services_yaml_says() -> None:
 def test_a_service_that_is_not_there_is_told_where_routes_name_none_of_the_primarys() -> None:
     with pytest.raises(Refusal, match="There is no Service reviews in namespace default"):
         apart(service_of("v2"))
+
+
+def test_a_service_for_every_version_under_another_name_is_asked_for_and_not_taken_for_the_primarys() -> None:
+    books = service_of("v1", "books")
+    del books["spec"]["selector"]["version"]
+    for route in ({"route": [to(None, host="books")]}, {"route": [to(None, 100, "books"), to(None, 0, "reviews-v2")]}):
+        with pytest.raises(Refusal) as refused:
+            apart(books, route=route)
+        assert "There is no Service reviews in namespace default." in str(refused.value)
+        assert "write `host: books` in services.yaml" in str(refused.value)
+    with pytest.raises(Refusal, match=r"Name it under `host` in services\.yaml"):
+        apart(books, route={"route": [to("v1", host="books")]})
+    assert apart(books, route={"route": [to(None, host="books")]}, primary_host="books").others == frozenset()

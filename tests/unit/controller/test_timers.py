@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.controller.timers import TOLERANCE, caught_up, moved
 from bot.model.figures import AnalysisState, Incident
 from bot.model.incidents import Drift, Shortage, Size
-from bot.model.rollout import Alarm, Approval, Doubt, Hold, HoldCause, Rollout, Stopped
+from bot.model.rollout import Alarm, Approval, Doubt, Hold, HoldCause, Rollout, StepBack, Stopped
 from bot.model.webhooks import HookRun, HookState
 from tests.builders import MAYA, a_drift, a_rollout, a_side_of, figures
 
@@ -36,6 +36,7 @@ def waiting() -> Rollout:
         ),
         gone_since=NOW - 15,
         stopped=Stopped(at=NOW - 55, home_at=NOW - 54),
+        step_backs=(StepBack(at=NOW - 75, share=40, home_at=NOW - 74),),
         sizes={"reviews-v1": Size(wanted=2, expected=1, since=NOW - 25)},
         drift=a_drift(since=NOW - 40),
         shortage=Shortage(deployment="reviews-v1", since=NOW - 30, seen_at=NOW - 10),
@@ -63,6 +64,9 @@ def moments(rollout: Rollout) -> list[float]:
     assert rollout.called_at is not None
     waits = [rollout.called_at, rollout.doubt.since, alarm.since, rollout.stopped.at, rollout.stopped.home_at]
     waits += [at for at in (alarm.told_at, alarm.calm_since, alarm.over_since) if at is not None]
+    (step_back,) = rollout.step_backs
+    assert step_back.home_at is not None
+    waits += [step_back.at, step_back.home_at]
     waits += [rollout.since, rollout.settled_at, rollout.asked_at, rollout.restoring_at, rollout.analysis_state.until]
     (other,), size, calm = rollout.others, rollout.sizes["reviews-v1"], rollout.hold.calm_since
     assert calm is not None

@@ -300,3 +300,19 @@ def test_rules_that_treat_the_hosts_differently_are_told() -> None:
     }
     warned = examine(a_service(), "v2", apart(destination_rules=(rule,))).warnings
     assert any("have different trafficPolicy (outlierDetection)" in plain(one) for one in warned)
+
+
+def test_a_version_without_a_label_that_the_primarys_service_asks_for_is_told_which() -> None:
+    stable = a_service_of("reviews-stable", {**V1, "tier": "web"})
+    deployments = (
+        a_deployment("reviews-v1", "v1", app="reviews", tier="web"),
+        a_deployment("reviews-v2", "v2", app="reviews"),
+    )
+    (reason, *_) = refused(apart(to("reviews-stable"), services=(stable,), deployments=deployments))
+    assert reason.endswith("Give the pods of reviews-v2 the labels that Service reviews-stable asks for: tier.")
+
+
+def test_a_service_under_another_name_is_asked_for_beside_the_rule_that_is_missing() -> None:
+    shared = a_service_of("books", {"app": "reviews"})
+    reasons = refused(apart(to("books"), services=(shared,)))
+    assert any(one.startswith("There is no Service reviews in namespace default. Name it") for one in reasons)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.model.service import Promote
 from bot.preflight import Examined, examine
 from tests.builders import a_service
 from tests.snapshots import a_deployment, a_snapshot, texts
@@ -74,6 +75,37 @@ def test_an_autoscaler_that_may_shrink_the_idle_primary_is_told() -> None:
 
     assert warning.startswith("HPA reviews-v1-hpa may shrink reviews-v1 from 3 to 1 pod while its users are on the")
     assert examined_of(3, 3, autoscaler("reviews-v1", 3, 9)).problems == ()
+
+
+KEDA = (
+    {"labels": {"scaledobject.keda.sh/name": "books"}},
+    {"ownerReferences": [{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "books"}]},
+)
+
+
+def of_keda(least: int, **metadata: Any) -> dict[str, Any]:
+    made = autoscaler("reviews-v1", least, 9)
+    return {**made, "metadata": made["metadata"] | metadata}
+
+
+@pytest.mark.parametrize("metadata", KEDA)
+@pytest.mark.parametrize("now", [1, 3])
+def test_a_scaled_object_may_take_the_last_pod_which_its_autoscaler_does_not_say(
+    metadata: dict[str, Any], now: int
+) -> None:
+    (warning,) = texts(examined_of(now, now, of_keda(1, **metadata)).warnings)
+
+    assert warning.startswith("ScaledObject books may shrink reviews-v1 to no pods while its users are on the canary")
+    assert warning.endswith(f"Set `minReplicaCount` of ScaledObject books to {now} until the rollout has ended.")
+    assert examined_of(now, now, of_keda(1, **metadata), promote=Promote.ADOPT).warnings == ()
+
+
+def test_a_scaled_object_that_keeps_some_is_told_where_to_keep_more() -> None:
+    (warning,) = texts(examined_of(3, 3, of_keda(2, **KEDA[0])).warnings)
+
+    assert warning.startswith("HPA reviews-v1-hpa may shrink reviews-v1 from 3 to 2 pods")
+    assert "Set `minReplicaCount` of ScaledObject books to 3" in warning
+    assert examined_of(3, 3, of_keda(3, **KEDA[0])).problems == ()
 
 
 def test_an_autoscaler_whose_selector_fits_both_sides_averages_over_both() -> None:

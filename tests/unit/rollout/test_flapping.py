@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
-from bot.model.observation import DeploymentStatus, Progress, Unobserved
+from bot.model.observation import Denied, DeploymentStatus, Progress, Unobserved
 from bot.model.rollout import HoldCause, Phase, Rollout, Template
 from bot.model.service import ApprovalRule, OnTimeout
 from bot.model.story import Entry, EntryKind
@@ -269,6 +269,35 @@ def test_without_a_reason_it_is_said_in_seconds_or_minutes_that_it_took_too_long
         slow = upgraded()
         halted, _ = decide.decide(rollout, an_observation(rollout, primary=slow), PASS, seconds + 1)
         assert plain(halted.reason) == f"reviews-v1 could not be upgraded. It did not become ready within {words}."
+
+
+def test_a_primary_whose_pods_are_taken_away_again_and_again_is_told_of_once_and_in_the_halt() -> None:
+    rollout = replace(settled("upgrade"), settled_at=None)
+    said: list[Entry] = []
+    for number in range(40):  # KEDA's poll of 30 seconds, the bot's of 5, and a pod that takes longer to start
+        side = replace(upgraded(), ready=0, wanted=0 if number % 6 == 0 else 2)
+        rollout, entries = decide.decide(rollout, an_observation(rollout, primary=side), PASS, 5.0 * number)
+        said += entries
+
+    why = (
+        "reviews-v1 was scaled up and asks for no pods again: something else scales it to none, such as KEDA. "
+        "Set its `minReplicaCount` to 1."
+    )
+    assert [plain(one.text) for one in said] == [f"{why} Users stay on v2. Staying at primary upgrade."]
+    late = an_observation(rollout, primary=replace(upgraded(), ready=0, wanted=2))
+    halted, _ = decide.decide(rollout, late, PASS, rollout.spec.upgrade_timeout + 1)
+    assert plain(halted.reason) == f"reviews-v1 could not be upgraded. {why}"
+
+
+@pytest.mark.parametrize("denied", [None, Denied(cause=Cause.REFUSED, sentence="It may not be scaled.")])
+def test_a_primary_without_pods_that_was_given_none_yet_blames_nobody(denied: Denied | None) -> None:
+    rollout = replace(settled("upgrade"), settled_at=None)
+    asleep = an_observation(rollout, primary=replace(upgraded(), ready=0, wanted=0))
+    later = 100.0 if denied else 20.0
+
+    rollout, _ = decide.decide(rollout, replace(asleep, denied=denied), PASS, later)
+
+    assert "KEDA" not in "".join(plain(hold.sentence) for hold in rollout.holds)
 
 
 def test_one_restart_while_a_pod_starts_is_nothing_yet() -> None:

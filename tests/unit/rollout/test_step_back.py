@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,11 +12,11 @@ from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.judge_settings import STRICTNESS
 from bot.model.observation import Denied, Observation, Unobserved
-from bot.model.rollout import HOME, HoldCause, Phase, Rollout, RolloutId, Routes
+from bot.model.rollout import HOME, HoldCause, Phase, Rollout, RolloutId, Routes, StepBack
 from bot.model.service import ApproveAt, GateLimits
 from bot.model.story import EntryKind
-from bot.rollout import decide, weights
-from bot.rollout.actions import SetRoutes, Wait, next_action
+from bot.rollout import decide, transitions, weights
+from bot.rollout.actions import ScalePrimaryUp, SetRoutes, Wait, next_action
 from bot.rollout.plans import Overrides, make_plan
 from bot.words.rendering import plain
 from tests.builders import MAYA, OMAR, a_drift, a_rollout, a_service, a_side, an_observation, changed, keys, verdict
@@ -75,6 +76,26 @@ def test_everybody_in_the_channel_is_told_that_it_is_no_abort() -> None:
     (line,) = entries
     assert (line.kind, line.loud) == (EntryKind.STAGE, True)
     assert plain(line.text) == ("All users go back to reviews-v1. v2 fails requests. No abort: v2 is judged on copies.")
+
+
+def test_what_is_said_is_what_takes_users_home_and_not_what_else_is_in_doubt() -> None:
+    rollout = at_stage("shift 40")
+    other = Finding(gate="client errors", verdict=Verdict.INCONCLUSIVE, sentence="v2 refuses requests.")
+    unsafe = replace(UNSAFE, findings=(other, *UNSAFE.findings))
+
+    _, (line,) = decide.decide(rollout, an_observation(rollout), unsafe, 10.0)
+
+    assert "v2 fails requests." in plain(line.text)
+    assert "refuses" not in plain(line.text)
+
+
+def test_a_question_that_stood_is_not_told_to_be_over_besides() -> None:
+    asked = replace(at_stage("shift 40"), asked_at=5.0)
+
+    went, entries = decide.decide(asked, an_observation(asked), UNSAFE, 10.0)
+
+    assert (went.current.on_copies, went.asked_at) == (True, None)
+    assert [keys(entry.text)[0] for entry in entries] == ["rollout.step_back"]
 
 
 def test_a_canary_that_is_surely_worse_is_aborted_instead() -> None:
@@ -185,6 +206,46 @@ def test_users_do_not_wait_for_a_canary_that_is_gone() -> None:
     assert (held.drift, held.settled_at, [hold.cause for hold in held.holds]) == (None, None, [HoldCause.CAPACITY])
 
 
+def at_home_without_copies() -> tuple[Rollout, Observation]:
+    """Users were seen to be home, and the canary that would get copies is dead."""
+    went = home(at_stage("shift 40"))
+    seen = an_observation(went, routes=HOME, canary=a_side(ready=0))
+    return decide.decide(went, seen, verdict(Verdict.INCONCLUSIVE), 12.0)[0], seen
+
+
+def test_users_are_home_when_no_route_leads_to_the_canary_and_not_only_when_copies_arrive() -> None:
+    went, _ = at_home_without_copies()
+
+    assert (went.settled_at, went.goes_home, went.step_backs[-1].home_at) == (None, False, 12.0)
+    _, (line,) = decide.abort(went, OMAR, "enough", 30.0)
+    assert "Users have been home for 18 seconds." in plain(line.text)
+
+
+def test_once_users_are_home_what_somebody_else_writes_is_theirs() -> None:
+    went, seen = at_home_without_copies()
+    theirs = replace(seen, routes=Routes(canary=55), owner=RolloutId("r-2"), canary=a_side())
+
+    action = next_action(went, theirs)
+    assert not isinstance(action, SetRoutes) or action.taking_from is None
+    assert decide.decide(went, theirs, verdict(Verdict.INCONCLUSIVE), 3600.0)[0].drift is not None
+    assert next_action(went, replace(seen, canary=a_side())) == SetRoutes(routes=COPIES)
+
+
+@pytest.mark.parametrize(("seen", "at"), [(8, 11.0), (1, 191.0)], ids=["grown", "out of time"])
+def test_the_primary_gets_its_pods_once_and_then_is_its_autoscalers(seen: int, at: float) -> None:
+    rollout = at_stage("shift 40")
+    rollout = changed(rollout, target=replace(rollout.spec.target, primary_replicas=4))
+    went = settled(home(rollout), 10.5)
+    assert next_action(went, an_observation(went, primary=a_side(ready=1, wanted=1))) == ScalePrimaryUp(pods=4)
+
+    early, _ = decide.decide(went, an_observation(went, primary=a_side(ready=1, wanted=1)), UNSAFE, 10.9)
+    assert early.current.pods == 4
+    later, _ = decide.decide(went, an_observation(went, primary=a_side(ready=1, wanted=seen)), UNSAFE, at)
+
+    assert next_action(later, an_observation(later, primary=a_side(ready=1, wanted=1))) is None
+    assert later.current.on_copies
+
+
 def test_users_do_not_wait_for_copies_that_are_refused() -> None:
     went = home(at_stage("shift 40"))
     refused = Denied(cause=Cause.REFUSED, sentence="Somebody else's mirror stands there.")
@@ -209,13 +270,46 @@ def test_people_who_abort_on_copies_go_the_usual_way() -> None:
     assert (aborting.phase, aborting.current.routes) == (Phase.ABORTING, HOME)
 
 
-def test_what_an_older_version_reads_is_one_more_stage_that_mirrors() -> None:
-    went = settled(home(at_stage("shift 40")))
+def by_an_older_version(rollout: Rollout) -> Rollout:
+    """As it is read once a version without step backs has written it."""
+    document = json.loads(dump_rollout(rollout))
+    for name in ("step_backs", "came_from"):
+        del document["rollout"][name]
+    for stage in document["rollout"]["plan"]:
+        del stage["home_from"]
+    return load_rollout(json.dumps(document))
 
+
+def test_what_an_older_version_has_written_is_a_step_back_again() -> None:
+    went = settled(home(at_stage("shift 40")))
     assert load_rollout(dump_rollout(went)) == went
-    forgotten = dump_rollout(went).replace('"home_from":40', '"unknown":40')
-    read = load_rollout(forgotten)
-    assert (read.phase, read.current.routes, read.current.on_copies) == (Phase.MIRRORING, COPIES, False)
+
+    read = by_an_older_version(went)
+
+    assert read.spec.plan == went.spec.plan
+    assert read.step_backs == (StepBack(at=10.0, share=40, home_at=20.0),)
+    assert decide.decide(read, an_observation(read), GOOD, 200.0)[0].current.name == "shift 20"
+
+
+def test_an_older_version_that_went_on_from_copies_has_used_up_the_return() -> None:
+    went = settled(home(at_stage("shift 40")))
+    on = transitions.enter(went, Phase.SHIFTING, went.stage + 1, 200.0)
+
+    read = by_an_older_version(on)
+
+    assert (read.current.name, names(read)) == ("shift 20", names(at_stage("shift 40")))
+    assert [one.share for one in read.step_backs] == [40]
+    assert home(settled(read, 210.0), 220.0).current.approval
+
+
+def test_an_older_version_that_got_it_after_the_return_has_not_made_another_of_it() -> None:
+    back = decide.decide(settled(home(at_stage("shift 40"))), an_observation(home(at_stage("shift 40"))), GOOD, 200.0)[
+        0
+    ]
+
+    read = by_an_older_version(back)
+
+    assert read == replace(back, came_from=())
 
 
 def test_a_plan_that_was_overridden_returns_to_its_first_weight() -> None:

@@ -101,3 +101,15 @@ def test_as_time_passes_it_never_gets_longer(one: float, two: float) -> None:
     assert earlier.rollout is not None
     assert later.rollout is not None
     assert 0 <= later.rollout <= earlier.rollout
+
+
+@pytest.mark.parametrize(("to_pass", "left"), [(300.0, 300.0), (None, None)])
+def test_on_copies_the_longest_time_is_no_least_one(to_pass: float | None, left: float | None) -> None:
+    rollout = at("mirror", judgement=replace(WATCHING, to_pass=to_pass))
+    copies = replace(rollout.spec.plan[0], seconds=900.0, home_from=40)
+    rollout = changed(rollout, plan=(copies, *rollout.spec.plan[1:]))
+
+    expected = time_to_go(rollout, 1000.0)
+
+    assert expected is not None
+    assert expected.stage == left

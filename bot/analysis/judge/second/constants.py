@@ -29,7 +29,6 @@ QUIET = 0.05  # of the shield, below which its events are forgotten
 LEAST_ROWS = 8  # of a probation before it can end well
 SECOND_START = 6  # its row in which the pass test starts once more: the tail of a blip is held against nobody twice
 MOST_ROWS = 60
-RETURNS = 1  # times that users go back to the canary without anybody being asked
 
 INFORMED = 0.35  # weight of the bet that it is exactly like the primary
 EACH_LOWER = 0.05

@@ -33,7 +33,6 @@ from bot.analysis.judge.second.constants import (
     MOST_ROWS,
     PASS_PATIENCE,
     QUIET,
-    RETURNS,
     SECOND_START,
     STRETCH_ACTIVE,
     STRETCH_HAZARD,
@@ -246,11 +245,7 @@ def _with_row(state: State, row: Row, fixed: Fixed, settings: JudgeSettings) -> 
     parts = parts_of(evidence, ceiling, fixed)
     shield = state.shield.step(gains, limits.home[:-1] * HOME_FIRST)
     ceiling_shield = state.ceiling_shield.step(alone, limits.home[-1] * HOME_FIRST)
-    both = np.minimum(shield.value[..., WORSE, :], shield.value[..., USUAL, :])
-    shielding = np.concatenate(
-        [_by_metric(shield.value, both, base), ceiling_shield.value[..., None]],
-        axis=-1,
-    )
+    shielding = _shielding(shield, ceiling_shield, base)
     most = settings.needed_to_pass / PASS_PATIENCE
     slower, mean, is_slower = _typical(state, row, clock > settings.latency_after, fixed.typical)
     moved = State(
@@ -279,6 +274,12 @@ def _with_row(state: State, row: Row, fixed: Fixed, settings: JudgeSettings) -> 
 def returned(state: State, fixed: Fixed) -> State:
     """After a probation: users are on the canary again, whoever decided that."""
     return _returning(state, state.probation, fixed)
+
+
+def says_home(state: State, fixed: Fixed) -> tuple[Bools, Codes]:
+    """Whether the shield, as the last row left it, would have users at home, and the place of what does most."""
+    above = _shielding(state.shield, state.ceiling_shield, fixed.base) - fixed.limits.home
+    return _trips(above, state.events), above.round(6).argmax(axis=-1)
 
 
 # Before the evidence
@@ -394,6 +395,16 @@ def _typical(state: State, row: Row, warm: Bools, base: Typical | None) -> tuple
     return slower, mean, state.is_slower | (warm & (slower.log_e >= STRETCH_NEEDED - EXACT))
 
 
+def _shielding(shield: Shield, ceiling: Shield, base: Baseline) -> Floats:
+    """The shield's values by metric and, last, the ceiling."""
+    both = np.minimum(shield.value[..., WORSE, :], shield.value[..., USUAL, :])
+    return np.concatenate([_by_metric(shield.value, both, base), ceiling.value[..., None]], axis=-1)
+
+
+def _trips(above: Floats, events: Floats) -> Bools:
+    return np.asarray(((above >= -EXACT) & (events >= HOME_EVENTS)).any(axis=-1))
+
+
 # What follows
 
 
@@ -404,12 +415,11 @@ def _answer(state: State, row: Row, parts: Floats, shield: Floats, fixed: Fixed,
     calm = (shield <= fixed.limits.home - LOG_TWENTY / 2).all(axis=-1)
     fine = proven.all(axis=-1) & (log_e <= 0) & calm & ~row.failing
     abort = log_e >= settings.needed - EXACT
-    tripped = ((above >= -EXACT) & (state.events >= HOME_EVENTS)).any(axis=-1)
-    home = tripped & row.users & ~state.probation & (not row.alone)
+    home = _trips(above, state.events) & row.users & ~state.probation & (not row.alone)
     outcome = np.where(_passes(state, row, fine, settings), _PASS, _WATCH)
     well = state.probation & fine & (state.since >= LEAST_ROWS)
     if any_of(state.probation):
-        outcome = np.where(state.probation, _of_probation(state, row, well), outcome)
+        outcome = np.where(state.probation, _of_probation(state, row, well, settings), outcome)
     by = np.where(abort, parts.round(6).argmax(axis=-1), above.round(6).argmax(axis=-1))
     return Answer(
         outcome=np.where(abort, _ABORT, np.where(home, _STEP_BACK, outcome)),
@@ -438,10 +448,10 @@ def _passes(state: State, row: Row, fine: Bools, settings: JudgeSettings) -> Boo
     return np.asarray(fine & both & served & ~state.is_slower)
 
 
-def _of_probation(state: State, row: Row, well: Bools) -> Codes:
-    """Back, if copies are of everything and it is the first time; after long enough, people are asked."""
+def _of_probation(state: State, row: Row, well: Bools, settings: JudgeSettings) -> Codes:
+    """Back, if copies are of everything and it was not too often; after long enough, people are asked."""
     long = state.since >= MOST_ROWS
-    may = (state.step_backs <= RETURNS) & ~row.limited
+    may = (state.step_backs <= settings.returns) & ~row.limited
     ended = np.where(may, _GO_BACK, _ASK)
     return np.where(well, ended, np.where(long, _ASK, _WATCH))
 

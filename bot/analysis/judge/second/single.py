@@ -315,6 +315,12 @@ def _fair(counts: Floats, limited: bool) -> list[list[float]]:  # noqa: FBT001  
     return fair
 
 
+def says_home(trace: Trace) -> str:
+    """What would have users at home, by the last complete row: a metric or the ceiling; "" where nothing would."""
+    trips, by = sequential.says_home(trace.state, trace.fixed)
+    return [*(metric.name for metric in trace.metrics), CEILING][int(by)] if bool(trips) else ""
+
+
 def entered(trace: Trace, stage: str, settings: JudgeSettings) -> Trace:
     """As it is for a stage of which no row has come yet: what was counted in another says nothing of this one."""
     if trace.watermark is None or stage == trace.stage:
