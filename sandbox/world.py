@@ -89,7 +89,7 @@ class World:
         self.kube.autoscalers.sync_seconds = HPA_SECONDS
         self.kube.autoscalers.load = self._load
         self._language = {"LANGUAGE": language} if language else {}
-        self._post_share, self._users_per_second, self._asks = post_share, users_per_second, asks
+        self._post_share, self.users_per_second, self._asks = post_share, users_per_second, asks
         self._stack = ExitStack()
         self._bot_log = directory / "bot.log"
         self.dead_man_seconds = dead_man_seconds
@@ -114,7 +114,7 @@ class World:
         with ThreadPoolExecutor(3) as starting:  # each takes a second or so to become ready
             for ready in [starting.submit(enter, part) for part in (self.redis, self.mesh, self.prometheus)]:
                 ready.result()
-        rate, share = self._users_per_second, self._post_share
+        rate, share = self.users_per_second, self._post_share
         self.users = enter(Users(self.mesh.gateway_url, rate=rate, post_share=share, asks=self._asks))
         self.started = time.monotonic()
         if self.dead_man_seconds is not None:

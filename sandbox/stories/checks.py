@@ -15,7 +15,9 @@ from sandbox.story import Timeline
 from sandbox.world import World
 
 WHOLE_ROLLOUT = 150.0  # seconds a rollout at the demo's speeds may take at the most
-PAST_REQUESTS = 300  # answered before anybody starts anything: the judge learns from the primary's past
+# Answered before anybody starts anything, in seconds: the judge learns from the primary's past, and only from what
+# Prometheus has counted by then.
+PAST_SECONDS = 12.0
 MOST_LINES, MOST_CALLS = 15, 3  # in the thread of a release that goes well: lines, and calls of the group
 LINES_OF_A_HOLD = 3
 ENDS_OF_ALARMS = ("is as before again, after", "The incident is over after", "Figures are back after")
@@ -24,7 +26,7 @@ REACTION = 20.0  # seconds from the first bad answer to the last user request on
 
 def start(world: World, timeline: Timeline, version: str = "v2") -> None:
     """Maya types the command, once the service has a past; it is acknowledged at once and a card appears."""
-    world.ledger.wait_for_more(PAST_REQUESTS)
+    world.ledger.wait_for_more(round(PAST_SECONDS * world.users_per_second))
     delivery = world.slack.command(MAYA, CHANNEL, f"start reviews {version}")
     timeline.check(f"the command was acknowledged in {delivery.seconds * 1000:.0f} ms", ok=delivery.acknowledged)
     world.slack.wait_for(lambda workspace: cards(workspace) or None, timeout=20)
