@@ -18,7 +18,8 @@ from tests.crash.upsets import RedisDatabase
 from tests.crash.world import Trap, World, is_well
 
 DATABASES = 16
-MOST_CALLS = 3  # of one key: the first, the one after a bot has died, and one whose answer a busy store did not take
+UNTAKEN = 1  # answers that the store of a busy machine did not take in time
+MOST_CALLS = 2 + UNTAKEN  # of one key: the first, and the one after a bot has died
 WORDS_SECONDS = 60.0  # only what is truly wrong waits for so long
 
 
@@ -88,7 +89,7 @@ def _ill_called(world: World) -> Iterator[str]:
     yield from (f"{key} was called {count} times" for key, count in keys.items() if count > most)
     yield from (f"{place} has several keys" for place in places if len(_keys(world, place)) > 1)
     again = sum(count > 1 for count in keys.values())
-    if again > world.kills:
+    if again > world.kills + UNTAKEN:
         yield f"more calls were repeated than bots have died: {keys}"
 
 

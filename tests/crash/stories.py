@@ -138,7 +138,7 @@ RELABEL = {
 def called(*moments: str) -> list[dict[str, Any]]:
     """A webhook for each of these moments."""
     names = ((moment.replace("_", "-"), moment) for moment in moments)
-    return [{"name": name, "url": f"{WEBHOOKS}/{name}", "when": moment, "timeout": "5s"} for name, moment in names]
+    return [{"name": name, "url": f"{WEBHOOKS}/{name}", "when": moment, "timeout": "20s"} for name, moment in names]
 
 
 CALLED = {
