@@ -79,7 +79,7 @@ def _ill_called(world: World) -> Iterator[str]:
     """A webhook is called once for each stage; where the bot died over it again, with the same key.
 
     What tells of the end follows it. An answer that the store does not take in time is not kept, so that the bot asks
-    once more.
+    once more; ``UNTAKEN`` says how often in a cell.
     """
     for path in world.story.paths:
         world.receiver.wait_for(path, timeout=WORDS_SECONDS)
