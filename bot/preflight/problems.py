@@ -38,8 +38,11 @@ class Problem:
         return plain(self.text)
 
 
-def texts(problems: Iterable[Problem]) -> tuple[Text, ...]:
-    """Each once, in order; of neighbours with one remedy, such as the two sides', only the last says what to do."""
+def in_a_row(problems: Iterable[Problem]) -> tuple[Text, ...]:
+    """Warnings, which are told one after the other: each once, in order.
+
+    Of neighbours with one remedy, such as the two sides', only the last says what to do.
+    """
     found = list({problem.text: problem for problem in problems}.values())
     following = [problem.remedy for problem in found[1:]]
     return tuple(
