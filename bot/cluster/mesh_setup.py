@@ -246,10 +246,10 @@ def _refuse_unknown_subset(service: ServiceConfig, found: Found, writes: Sequenc
                 if primary not in {str(one["name"]) for one in _subsets(rule)}:
                     shown, routes = _shown(rule, service), _shown(write.thing, service)
                     sentence = said("cluster.rule_lacks_subset", rule=shown, space=space, subset=primary, name=routes)
-                    raise Refusal(sentence, (_sight(rule, space, primary, service),))
+                    raise Refusal(sentence, (_teaching(rule, space, primary, service),))
 
 
-def _sight(rule: Object, space: str, primary: str, service: ServiceConfig) -> Text:
+def _teaching(rule: Object, space: str, primary: str, service: ServiceConfig) -> Text:
     """How its callers get to know the subset; in a rule for many hosts it would be a subset of all of them."""
     if is_wide(rule):
         return said("cluster.own_rule_first", host=Code(full_host(service)), subset=Code(primary), space=space)

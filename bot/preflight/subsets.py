@@ -169,13 +169,13 @@ def _blind(subject: Subject, ours: Object, *subsets: Object) -> Iterator[Problem
         names = tuple(str(one["name"]) for one in lacking)
         yield blocks(
             said("preflight.blind_callers", space=space, rule=title(rule), subsets=names),
-            remedy=_sight_remedy(subject, rule, ours, lacking),
+            remedy=_subsets_remedy(subject, rule, ours, lacking),
         )
     for space, rule, lacking in _unknown(by_other_sidecars(subject), subsets):
         names = tuple(str(one["name"]) for one in lacking)
         yield warns(
             said("preflight.blind_callers", space=space, rule=title(rule), subsets=names),
-            remedy=_sight_remedy(subject, rule, ours, lacking),
+            remedy=_subsets_remedy(subject, rule, ours, lacking),
         )
 
 
@@ -190,7 +190,7 @@ def _unknown(
             yield space, rules[0], lacking
 
 
-def _sight_remedy(subject: Subject, rule: Object, ours: Object, lacking: Sequence[Object]) -> Sentence:
+def _subsets_remedy(subject: Subject, rule: Object, ours: Object, lacking: Sequence[Object]) -> Sentence:
     """How they get to know it: in the rule that they obey, or in one of the service's own beside a rule for many."""
     home = subject.service.namespace
     if is_wide(rule):
