@@ -1,6 +1,6 @@
 """What was believed when the machine fell asleep is not believed when it wakes up: its own clock counts the sleep.
 
-``time.monotonic`` stands still meanwhile. It is good for how long an answer may take, and for nothing that is remembered.
+``time.monotonic`` stands still meanwhile: good for how long an answer may take, and for nothing that is remembered.
 """
 
 from __future__ import annotations
