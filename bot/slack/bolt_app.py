@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from slack_bolt import App, BoltRequest, BoltResponse
+from slack_bolt import App, BoltContext, BoltRequest, BoltResponse
 
 from bot.controller.controller_port import ControllerPort
 from bot.controller.ports import Clock
@@ -49,6 +49,16 @@ class _ForgivingApp(App):
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as odd:
             log.warning("slack.payload_refused", error=type(odd).__name__)
             return BoltResponse(status=HTTPStatus.BAD_REQUEST)
+
+
+def _ask_as_we_do(client: CountingClient) -> Callable[..., BoltResponse]:
+    """Bolt asks who we are with a client that it makes for each payload; ours is bounded and follows no redirect."""
+
+    def use_ours(context: BoltContext, next: Callable[[], BoltResponse]) -> BoltResponse:  # noqa: A002  # Bolt's name
+        context["client"] = client
+        return next()
+
+    return use_ours
 
 
 def _refuse_odd(body: Mapping[str, Any]) -> None:
@@ -100,6 +110,7 @@ def build_app(
         logger=logging.getLogger("slack_bolt"),
         signing_secret=signing_secret,
         token_verification_enabled=False,
+        before_authorize=_ask_as_we_do(client),
         listener_executor=executor or ThreadPoolExecutor(THREADS, thread_name_prefix="slack"),
     )
     voices = voices or Voices()

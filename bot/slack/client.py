@@ -1,9 +1,7 @@
 """The client that talks to Slack: it counts its calls, and tries nothing a second time.
 
-Whatever of Slack's library asks an address opens it with the process' own opener: the clients that Bolt makes for each
-payload as well, but for the one question, who we are, that they ask behind a proxy. So it is here that
-answers end (see ``bot.bounded``), and that no redirect is followed: what is sent holds a token, and Slack redirects
-nobody.
+Whatever of Slack's library asks an address opens it with the process' own opener, so it is here that answers end (see
+``bot.bounded``), and that no redirect is followed: what is sent holds a token, and Slack redirects nobody.
 """
 
 from __future__ import annotations
