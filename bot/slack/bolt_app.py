@@ -90,6 +90,7 @@ def build_app(
     monotonic: Callable[[], float] = time.monotonic,
     deduplication: Deduplication | None = None,
     pause: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
     homes: Homes[HomeFacts] | None = None,
     card: Callable[[Rollout], str] = lambda _rollout: "",
     heard: Callable[[], float | None] = lambda: 0.0,
@@ -97,7 +98,7 @@ def build_app(
     """An app that answers; it may be built while Slack is down, and asks who it is at the first event.
 
     ``homes`` are the pages that it shows, ``card`` says where a rollout's card is, ``heard`` for how many seconds Slack
-    has been silent.
+    has been silent, and ``now`` is the time that Slack's messages are compared with.
 
     Its loggers take the level of Bolt's own; left to themselves they take the root's, and write payloads at ``debug``.
     The environment loses what would make an OAuth app of it.
@@ -118,5 +119,5 @@ def build_app(
     pages = HomePages(controller=controller, approvers=approvers, clock=clock, voices=voices, card=card, heard=heard)
     homes = homes or Homes(client, clock)
     homes.use(Source(pages.facts, lambda facts: facts.decided, pages.page))
-    Listeners(commands, client, homes, monotonic, deduplication, pause).register(app)
+    Listeners(commands, client, homes, monotonic, deduplication, pause, now).register(app)
     return app

@@ -26,7 +26,7 @@ from bot.model.errors import Fault
 from bot.model.webhooks import HookMoment, Webhook
 from bot.slack.client import web_client
 from bot.slack.requester import SLACK_FAILURES
-from tests.contract.hostile import ENDLESS, ODD, Manner, Wait, dribbles, elsewhere, listening, pours, says, silent
+from tests.contract.hostile import ENDLESS, ODD, Manner, dribbles, elsewhere, listening, pours, says, silent
 
 pytestmark = pytest.mark.timeout(120)
 
