@@ -359,7 +359,7 @@ def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     if before is None or judgement.verdict is not Verdict.PASS:
         return (rollout if before is None else holds.put(rollout, replace(before, calm_since=None))), ()
     calm_since = now if before.calm_since is None else before.calm_since
-    if now - calm_since < (holds.CALM_SECONDS if before.times > 1 else 0.0):
+    if now - calm_since < (holds.calm_seconds(rollout, before) if before.times > 1 else 0.0):
         return holds.put(rollout, replace(before, calm_since=calm_since)), ()
     text = said("rollout.halted_and_good", version=rollout.spec.version)
     return holds.drop(rollout, HoldCause.METRICS), (_entry(now, EntryKind.RESUMED, text),)

@@ -14,7 +14,7 @@ from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.model.observation import Denied, DeploymentStatus, Progress, Unobserved
-from bot.model.rollout import HoldCause, Phase, Rollout, Template
+from bot.model.rollout import Hold, HoldCause, Phase, Rollout, Template
 from bot.model.service import ApprovalRule, OnTimeout
 from bot.model.story import Entry, EntryKind
 from bot.rollout import decide, holds
@@ -157,6 +157,35 @@ def test_a_cause_that_comes_back_is_over_only_when_it_has_stayed_away_for_a_whil
 
     assert (calm.hold is not None, nothing) == (True, [])
     assert (over.hold, kinds(notified)) == (None, {EntryKind.RESUMED: 1})
+
+
+@pytest.mark.parametrize("interval", [0.5, 5.0, 15.0, 60.0])
+@pytest.mark.parametrize("times", range(2, 12))
+def test_figures_must_stay_well_for_some_scrapes_and_never_for_more_than_ten_minutes(
+    interval: float, times: int
+) -> None:
+    begun = settled("shift 20")
+    metrics = replace(begun.spec.metrics, scrape_interval=interval)
+    hold = Hold(cause=HoldCause.METRICS, sentence=ERROR.sentence, since=0.0, times=times)
+    rollout = holds.put(replace(begun, spec=replace(begun.spec, metrics=metrics)), hold)
+    scrapes = min(4 * 2 ** (times - 2), 40)
+    calm = min(scrapes * interval, scrapes * 15.0)
+
+    early, _ = holds.gone(holds.gone(rollout, 0.0, HoldCause.METRICS)[0], calm - 0.1, HoldCause.METRICS)
+    over, _ = holds.gone(holds.gone(rollout, 0.0, HoldCause.METRICS)[0], calm, HoldCause.METRICS)
+
+    assert (early.hold is not None, over.hold) == (True, None)
+
+
+def test_what_a_cluster_lacks_must_stay_away_for_a_minute_however_quick_scrapes_are() -> None:
+    begun = settled("shift 20")
+    metrics = replace(begun.spec.metrics, scrape_interval=0.5)
+    hold = Hold(cause=HoldCause.CLUSTER, sentence=ERROR.sentence, since=0.0, times=2)
+    rollout = holds.put(replace(begun, spec=replace(begun.spec, metrics=metrics)), hold)
+
+    early, _ = holds.gone(holds.gone(rollout, 0.0, HoldCause.CLUSTER)[0], 59.0, HoldCause.CLUSTER)
+
+    assert early.hold is not None
 
 
 def test_a_cause_that_was_away_for_long_is_news() -> None:
