@@ -678,8 +678,8 @@ def test_a_mention_that_slack_delivers_long_after_it_was_written_changes_nothing
     workspace.event({**event, "channel": "C0RELEASES", "ts": ts, "thread_ts": "9.0"})
 
     assert sum(after != before for after in workspace.controller.live()) == served
-    told = [one["text"] for one in workspace.slack.said("chat.postEphemeral")]
-    assert served or told == [
+    heard = [one["text"] for one in workspace.slack.said("chat.postEphemeral")]
+    assert served or heard == [
         "This reached me more than 50 seconds after it was written, so I have done nothing. Please try again."
     ]
 
