@@ -20,7 +20,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
-from bot import bounded
+from bot import bounded, redaction
 
 TIMEOUT = 10  # seconds for each call to Slack
 
@@ -65,9 +65,9 @@ class CountingClient(WebClient):
         self.workspace = workspace  # the one that is meant where the app is installed for a whole organisation
 
     def api_call(self, *arguments: Any, **named: Any) -> SlackResponse:
-        """One call, counted."""
+        """One call, counted. Secrets are hidden in all that people read of it, whoever wrote it: see ``readable``."""
         try:
-            answer = super().api_call(*arguments, **named)
+            answer = super().api_call(*arguments, **{name: readable(given) for name, given in named.items()})
         except _ODD as odd:
             self._called(_outcome(odd))
             raise OddAnswer(type(odd).__name__) from odd
@@ -99,7 +99,7 @@ class CountingClient(WebClient):
         webhook = WebhookClient(str(respond.response_url), timeout=self.timeout, retry_handlers=[])
         webhook.proxy = None  # as above
         try:
-            _refuse_unless_taken(self, webhook.send_dict(dict(message)))
+            _refuse_unless_taken(self, webhook.send_dict(readable(dict(message))))
         except _ODD as odd:
             self._called(_outcome(odd))
             raise OddAnswer(type(odd).__name__) from odd
@@ -107,6 +107,22 @@ class CountingClient(WebClient):
             self._called(_outcome(error))
             raise
         self._called("ok")
+
+
+def readable(value: Any) -> Any:
+    """The same with secrets hidden in every ``text``; what buttons and forms carry for us stays as it is.
+
+    Much of what people are told is somebody else's: a pod's last words, a refusal of the API server's, a reason.
+    """
+    match value:
+        case dict():
+            return {
+                key: redaction.redact(inner) if key == "text" and isinstance(inner, str) else readable(inner)
+                for key, inner in value.items()
+            }
+        case list() | tuple():
+            return [readable(inner) for inner in value]
+    return value
 
 
 def _refuse_unless_taken(client: WebClient, answer: WebhookResponse) -> None:
