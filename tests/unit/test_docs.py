@@ -169,7 +169,7 @@ def must_be_quoted() -> Iterator[str]:
         yield from said_in(path)
     for name in ("model/freeze", "rollout/compare"):
         yield from said_in(ROOT / f"bot/{name}.py")
-    for name in ("decide", "transitions", "drift"):
+    for name in ("decide", "transitions", "drift", "approvals", "aborts", "people"):
         yield from said_in(ROOT / f"bot/rollout/{name}.py", only_to="Refusal")
     for path in (ROOT / "bot/analysis/gates").glob("*.py"):
         yield from said_in(path, only_to="unknown")
