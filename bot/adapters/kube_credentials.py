@@ -1,11 +1,13 @@
-"""When the Kubernetes client's credentials are looked at."""
+"""When the Kubernetes client's credentials are looked at, and that whatever they are now is known to be secret."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from kubernetes import client
+
+from bot import redaction
+from bot.adapters.clock import stopwatch
 
 REFRESH_SECONDS = 1.0  # between two looks at whether our credentials expire
 
@@ -13,7 +15,7 @@ Refresh = Callable[[client.Configuration], None]
 
 
 def now_and_then(
-    refresh: Refresh | None, every: float = REFRESH_SECONDS, now: Callable[[], float] = time.monotonic
+    refresh: Refresh | None, every: float = REFRESH_SECONDS, now: Callable[[], float] = stopwatch
 ) -> Refresh | None:
     """The client asks whether its credentials are still good before each request; this asks every so many seconds.
 
@@ -28,7 +30,15 @@ def now_and_then(
         nonlocal asked_at
         if now() - asked_at >= every:
             refresh(settings)
+            learn(settings)
             settings.refresh_api_key_hook = sparing  # type: ignore[assignment]  # a kubeconfig's sets itself again
             asked_at = now()
 
     return sparing
+
+
+def learn(settings: client.Configuration) -> None:
+    """Know what lets us in, with and without the word in front of it. A pod's token is another one every hour."""
+    for header in settings.api_key.values():
+        redaction.learn(str(header or "").rpartition(" ")[2])
+    redaction.learn(str(settings.password or ""))
