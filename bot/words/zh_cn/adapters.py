@@ -148,7 +148,7 @@ SENTENCES: Mapping[str, str] = {
     "adapters.redis_user": "我们的用户是 {user}",
     "adapters.redis_is_replica": "是只读副本，不接受写入：请在 {url} 中写明主节点或哨兵。",
     "adapters.redis_no_scripts": "不允许运行脚本，而每次写入都用脚本：请授予 {right}（docs/redis.md）。",
-    "adapters.redis_forgets": "不在磁盘上保存数据：重启后只能从VirtualService 的注解得知发布。请设置 {setting}，"
+    "adapters.redis_forgets": "不在磁盘上保存数据：重启后只能从 VirtualService 的注解得知发布。请设置 {setting}，"
     "至少 {other}。",
     "adapters.redis_evicts": "内存已满时可能淘汰{what}（{setting}）：请设为 noeviction。",
     "adapters.the_lease": "租约",

@@ -112,7 +112,7 @@ SENTENCES: Mapping[str, str] = {
     "Deployment 只能属于一个服务。",
     "settings.same_routes": "VirtualService {where} 的 {routes:commas} 会同时被 {one} "
     "和 {other} 改动；一条路由只能属于一个服务。",
-    "settings.same_host": "{one} 和 {other} 都会改动VirtualService {where} 中到 "
+    "settings.same_host": "{one} 和 {other} 都会改动 VirtualService {where} 中到 "
     "{host} 的路由；请用 routes 分别写明，或作为一个服务发布。",
     # values
     "settings.written": "必须是{rule}，而不是 {value}",
