@@ -70,7 +70,7 @@ class Forgotten:
         if store.active(known.key) is not None or store.load(known.key, owner) is not None:
             return None
         try:
-            found = self._claimed(known, owner)
+            found = self._adoptable(known, owner)
             return None if found is None else self._adopt_and_abort(known, found, BOT, self._reason(found, reason))
         except Disbelieved as disbelieved:
             self._disbelieve(known, disbelieved.sentence)
@@ -88,7 +88,7 @@ class Forgotten:
             return None
         return self._adopt_and_abort(known, found, by, together([given(event.reason), adoption.why(found)]))
 
-    def _claimed(self, known: ServiceConfig, owner: RolloutId) -> Adoptable | None:
+    def _adoptable(self, known: ServiceConfig, owner: RolloutId) -> Adoptable | None:
         """The annotations of ``owner``, where this service may take them up."""
         try:
             annotations = adoptable.annotations_of(known, self._ports.mesh)
