@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from slack_bolt import App, BoltRequest, BoltResponse
+from slack_bolt import App, BoltContext, BoltRequest, BoltResponse
 
 from bot.controller.controller_port import ControllerPort
 from bot.controller.ports import Clock
@@ -51,6 +51,16 @@ class _ForgivingApp(App):
             return BoltResponse(status=HTTPStatus.BAD_REQUEST)
 
 
+def _ask_as_we_do(client: CountingClient) -> Callable[..., BoltResponse]:
+    """Bolt asks who we are with a client that it makes for each payload; ours is bounded and follows no redirect."""
+
+    def use_ours(context: BoltContext, next: Callable[[], BoltResponse]) -> BoltResponse:  # noqa: A002  # Bolt's name
+        context["client"] = client
+        return next()
+
+    return use_ours
+
+
 def _refuse_odd(body: Mapping[str, Any]) -> None:
     """Refuse what is no payload of Slack's, before Bolt trips over it with a trace that nobody can do anything about.
 
@@ -80,6 +90,7 @@ def build_app(
     monotonic: Callable[[], float] = time.monotonic,
     deduplication: Deduplication | None = None,
     pause: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
     homes: AppHomes[AppHomeFacts] | None = None,
     card: Callable[[Rollout], str] = lambda _rollout: "",
     heard: Callable[[], float | None] = lambda: 0.0,
@@ -87,7 +98,7 @@ def build_app(
     """An app that answers; it may be built while Slack is down, and asks who it is at the first event.
 
     ``homes`` are the pages that it shows, ``card`` says where a rollout's card is, ``heard`` for how many seconds Slack
-    has been silent.
+    has been silent, and ``now`` is the time that Slack's messages are compared with.
 
     Its loggers take the level of Bolt's own; left to themselves they take the root's, and write payloads at ``debug``.
     The environment loses what would make an OAuth app of it.
@@ -100,6 +111,7 @@ def build_app(
         logger=logging.getLogger("slack_bolt"),
         signing_secret=signing_secret,
         token_verification_enabled=False,
+        before_authorize=_ask_as_we_do(client),
         listener_executor=executor or ThreadPoolExecutor(THREADS, thread_name_prefix="slack"),
     )
     voices = voices or Voices()
@@ -107,5 +119,5 @@ def build_app(
     pages = AppHomePages(controller=controller, approvers=approvers, clock=clock, voices=voices, card=card, heard=heard)
     homes = homes or AppHomes(client, clock)
     homes.use(Source(pages.facts, lambda facts: facts.decided, pages.page))
-    Listeners(commands, client, homes, monotonic, deduplication, pause).register(app)
+    Listeners(commands, client, homes, monotonic, deduplication, pause, now).register(app)
     return app
