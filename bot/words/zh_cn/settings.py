@@ -18,6 +18,8 @@ SENTENCES: Mapping[str, str] = {
     "settings.web_address": "形如 https://prometheus.example.com 的地址",
     "settings.password_in_address": "{name} 中不能含有用户名或密码，否则会出现在日志里",
     "settings.file": "文件",
+    "settings.one_line": "一行不含控制字符的文本",
+    "settings.no_certificate": "其中没有 PEM 格式的证书",
     "settings.no_text_or_large": "不是 UTF-8 文本，或者过大",
     "settings.named_unreadable": "{name}：无法读取“{file}”（{reason}）",
     "settings.named_empty": "{name}：“{file}”是空的",
