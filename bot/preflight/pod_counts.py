@@ -124,11 +124,11 @@ def _primary(subject: Subject, primary: Object, canary: Object) -> Iterator[Prob
 
 
 def _blind(subject: Subject, *deployments: Object) -> Iterator[Problem]:
-    """HPAs that say themselves that they do not scale, and why: of two with one reason it is told once."""
-    told = {name_of(one): (scaler, why) for one in deployments for scaler, why in _unable(subject, one)}
-    if len(told) > 1 and len({why for _, why in told.values()}) == 1:
-        (scaler, why), (other, _) = told.values()
-        primary, canary = told
+    """HPAs that say themselves that they do not scale, and why: of two with one reason it is said once."""
+    blind = {name_of(one): (scaler, why) for one in deployments for scaler, why in _unable(subject, one)}
+    if len(blind) > 1 and len({why for _, why in blind.values()}) == 1:
+        (scaler, why), (other, _) = blind.values()
+        primary, canary = blind
         scalers = (name_of(scaler), name_of(other))
         yield warns(
             said("preflight.neither_scales", scalers=scalers, primary=primary, canary=canary, why=why),
@@ -136,7 +136,7 @@ def _blind(subject: Subject, *deployments: Object) -> Iterator[Problem]:
         )
         return
     for one in deployments:
-        if (found := told.get(name_of(one))) is not None:
+        if (found := blind.get(name_of(one))) is not None:
             scaler, why = found
             yield warns(
                 said("preflight.does_not_scale", scaler=name_of(scaler), name=name_of(one), why=why),

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from slack_sdk import WebClient
@@ -70,7 +71,7 @@ def test_a_card_is_readable_in_a_browser(slack: Slack, browser: Browser) -> None
     assert "Omar Haddad" in text
 
 
-QUESTION = {"asked_at": NOW - 60, "approvals_rule": ApprovalRule(count=2, approvers=("S0MANAGERS",))}
+QUESTION: dict[str, Any] = {"asked_at": NOW - 60, "approvals_rule": ApprovalRule(count=2, approvers=("S0MANAGERS",))}
 DOUBT = Question(
     kind=QuestionKind.DOUBT, gate="errors", why="v2 may be worse: errors 9 % (15 of 165), v1 4 % (3 of 75)."
 )
