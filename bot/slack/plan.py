@@ -133,7 +133,7 @@ def _behind(rollout: Rollout, stages: Sequence[Stage], room: int) -> list[Row]:
         return stage.name in walked and walked[stage.name].outcome in UNSURE
 
     parts = [(alike, list(group)) for alike, group in groupby(stages, key=unsure)]
-    if len(parts) > room:
+    if len(parts) > room or sum(alike for alike, _ in parts) > 1:  # one doubt is said once
         parts = [(alike, list(group)) for alike, group in groupby(sorted(stages, key=unsure), key=unsure)]
     return [_doubtful(rollout, group) if alike else _shown(rollout, group) for alike, group in parts]
 
