@@ -81,7 +81,7 @@ def _snapshot(service: ServiceConfig, version: str, questions: _Questions, istio
     http_routes = questions.ask("HTTPRoute", lambda kube: kube.list("HTTPRoute", home))
     all_http_routes = questions.ask(HTTP_ROUTES_ELSEWHERE, lambda kube: kube.list_everywhere("HTTPRoute"))
     namespace = questions.ask("Namespace", lambda kube: kube.get("Namespace", key[0], key[0]))
-    root = questions.ask("ConfigMap", lambda kube: _root_namespace(kube, istiod))
+    root = questions.ask("ConfigMap", lambda kube: root_namespace(kube, istiod))
     budgets = questions.ask("PodDisruptionBudget", lambda kube: kube.list("PodDisruptionBudget", home))
     quotas = questions.ask("ResourceQuota", lambda kube: kube.list("ResourceQuota", home))
     policies = (
@@ -138,7 +138,7 @@ def _snapshot(service: ServiceConfig, version: str, questions: _Questions, istio
     )
 
 
-def _root_namespace(kube: Kube, istiod: str) -> str:
+def root_namespace(kube: Kube, istiod: str) -> str:
     """Where objects are that are meant for the whole mesh.
 
     Raises:

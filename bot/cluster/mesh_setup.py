@@ -40,6 +40,7 @@ from bot.words.sentence import Code, Text, said
 
 VERSION_LABEL = "version"  # what Istio's own pages tell versions apart by
 EVERYONE = 100  # percent
+GATEWAY_NAMESPACE = "istio-system"
 
 
 class Kind(StrEnum):
@@ -72,7 +73,7 @@ class Write:
 class Found:
     """What is there: the Service for all versions, if there is one, and everything that may be about it.
 
-    Routes and Gateways are those of the mesh, ``services`` those of the Namespace.
+    Routes and Gateways are those of the mesh, ``services`` those of the Namespace; ``root_namespace`` is the mesh's.
     """
 
     backend: Object | None
@@ -81,6 +82,7 @@ class Found:
     virtual_services: Sequence[Object]
     gateways: Sequence[Object]
     services: Sequence[Object] = ()
+    root_namespace: str = GATEWAY_NAMESPACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +211,7 @@ def _rule(service: ServiceConfig, found: Found) -> Object | None:
     keys = {*service.virtual_service_keys}
     ours = [one for one in found.virtual_services if _key(one, service) in keys]
     callers = {space for one in ours for space in _callers(one, found, rules, service)}
-    looked_in = {*callers, *_fallbacks(service)}
+    looked_in = {*callers, service_namespace(service), found.root_namespace}
     beside = [one for one in rules if namespace_of(one, service.namespace) == service.rule_at[0]]
     rules = beside or [one for one in rules if namespace_of(one, service.namespace) in looked_in]
     if len(rules) > 1:
@@ -241,7 +243,7 @@ def _refuse_unknown_subset(service: ServiceConfig, found: Found, writes: Sequenc
         if write.kind is not Kind.ROUTES:
             continue
         for space in _callers(write.thing, found, rules, service):
-            for rule in obeyed(space, rules, home, *_fallbacks(service)):
+            for rule in obeyed(space, rules, home, service_namespace(service), found.root_namespace):
                 if primary not in {str(one["name"]) for one in _subsets(rule)}:
                     shown, routes = _shown(rule, service), _shown(write.thing, service)
                     sentence = said("cluster.rule_lacks_subset", rule=shown, space=space, subset=primary, name=routes)
@@ -267,11 +269,6 @@ def _callers(virtual_service: Object, found: Found, rules: Sequence[Object], ser
             else:
                 spaces |= dict.fromkeys((key[0], own, GATEWAY_NAMESPACE))
     return list(spaces)
-
-
-def _fallbacks(service: ServiceConfig) -> tuple[str, ...]:
-    """Where Istio looks when a caller's own namespace has no rule; the root namespace is not read here."""
-    return (service_namespace(service), GATEWAY_NAMESPACE, service.rule_at[0])
 
 
 def _key(thing: Object, service: ServiceConfig) -> NamespacedName:
@@ -302,9 +299,6 @@ def _gateway_writes(service: ServiceConfig, found: Found, api: str) -> Iterator[
         made = _new_gateway(service, api)
         about = said("cluster.gateway_is_new", hosts=(full_host(service),), field=Code("hosts"))
         yield Write(kind=Kind.GATEWAY, thing=made, before=None, about=about)
-
-
-GATEWAY_NAMESPACE = "istio-system"
 
 
 def gateway_name(service: ServiceConfig) -> str:

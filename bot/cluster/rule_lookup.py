@@ -1,33 +1,49 @@
 """Which DestinationRule a caller's proxy obeys: the first that Istio finds for it, whatever others say. Pure.
 
 Istio looks in the namespace of the caller, then in the Service's, then in the root namespace, and takes what it finds
-first; the latter two only where ``exportTo`` shows it to the caller (``destinationRule`` of pilot's push context).
+first (``destinationRule`` of pilot's push context). What the root namespace has for everyone is no rule of callers that
+happen to be there, such as a gateway beside istiod: for them it comes last as for everyone, and what goes first is only
+what is exported to nobody else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bot.cluster.bindings import shown_to
 from bot.cluster.objects import Object, namespace_of
 
 
-def obeyed(caller: str, rules: Sequence[Object], home: str, *fallbacks: str) -> list[Object]:
+def obeyed(caller: str, rules: Sequence[Object], home: str, service: str, root: str) -> list[Object]:
     """Those of ``rules``, all about one host, that callers of the namespace ``caller`` obey; none where none is found.
 
     Args:
         caller: where the proxy is that asks.
         rules: each in its own namespace; ``home`` for one that names none.
-        home: the service's namespace.
-        fallbacks: where Istio looks when the caller's namespace has none, in that order.
+        home: the namespace of what is released.
+        service: the Service's namespace.
+        root: the mesh's root namespace.
     """
-    for space in dict.fromkeys((caller, *fallbacks)):
-        there = [one for one in rules if namespace_of(one, home) == space and _is_shown(one, caller)]
-        if there:
-            return there
-    return []
+    shown = [one for one in rules if _is_shown(one, home, caller)]
+    return next(filter(None, _found(caller, shown, home, service, root)), [])
 
 
-def _is_shown(rule: Object, caller: str) -> bool:
-    exported = [str(entry) for entry in rule["spec"].get("exportTo") or ["*"]]
-    return shown_to(caller, exported, namespace_of(rule, caller))
+def _found(caller: str, rules: Sequence[Object], home: str, service: str, root: str) -> Iterator[list[Object]]:
+    """What is in each place, in the order in which Istio looks there."""
+    own = [one for one in rules if namespace_of(one, home) == caller]
+    yield [one for one in own if _is_private(one, home)] if caller == root else own
+    for space in (service, root):
+        yield [one for one in rules if namespace_of(one, home) == space and not _is_private(one, home)]
+
+
+def _is_shown(rule: Object, home: str, caller: str) -> bool:
+    return shown_to(caller, _exported(rule), namespace_of(rule, home))
+
+
+def _is_private(rule: Object, home: str) -> bool:
+    """Whether only its own namespace sees it, by the one name or the other."""
+    return _exported(rule) in (["."], [namespace_of(rule, home)])
+
+
+def _exported(rule: Object) -> list[str]:
+    return [str(entry) for entry in rule["spec"].get("exportTo") or ["*"]]

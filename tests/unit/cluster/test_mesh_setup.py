@@ -184,7 +184,7 @@ def test_a_route_names_no_subset_that_the_rule_its_callers_obey_lacks(
     space: str, routes: dict[str, Any], words: str
 ) -> None:
     theirs = at("web", virtual_service(LOOSE, name="web"), **routes)
-    own = at(space, rule(name="own", host=FULL))
+    own = at(space, rule(name="own", host=FULL), exportTo=["."])
     with pytest.raises(Refusal) as refused:
         setup_of(rules=[rule(subset("v1"), subset("v2")), own], virtual_services=[OURS, theirs])
     assert words in str(refused.value)
@@ -197,6 +197,7 @@ def test_a_route_names_no_subset_that_the_rule_its_callers_obey_lacks(
         (at("web", rule(name="own", host="ads.default.svc")), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
         (at("shop", rule(name="own", host=FULL)), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
         (at("shop", rule(name="own", host=FULL)), {"hosts": [FULL], "exportTo": ["."]}),
+        (at("istio-system", rule(name="all", host=FULL)), {"hosts": ["w.example"], "gateways": ["istio-system/gw"]}),
     ],
 )
 def test_a_rule_that_has_the_subset_or_that_no_caller_obeys_is_in_nobodys_way(

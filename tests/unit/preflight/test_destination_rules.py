@@ -36,7 +36,15 @@ def named(written: str = "", *rules: Object, **changes: Any) -> tuple[str, ...]:
 
 ORDER = [
     ("the service's own", [rule("default")], "reviews"),
-    ("the gateway's goes first", [rule("default"), rule("istio-system")], "istio-system/reviews"),
+    ("the root's for everyone goes last", [rule("default"), rule("istio-system")], "reviews"),
+    (
+        "what the root shows to us goes last",
+        [rule("default"), rule("istio-system", "istio-system", "default")],
+        "reviews",
+    ),
+    ("the root's for its own proxies", [rule("default"), rule("istio-system", ".")], "istio-system/reviews"),
+    ("by name", [rule("default"), rule("istio-system", "istio-system")], "istio-system/reviews"),
+    ("the service's is hidden", [rule("default", "."), rule("istio-system")], "istio-system/reviews"),
     ("one that is not exported", [rule("default"), rule("other", ".")], "reviews"),
     ("another's is nobody's", [rule("default"), rule("other")], "reviews"),
 ]
@@ -62,7 +70,7 @@ def test_the_root_namespace_is_the_one_that_the_mesh_names(root: str, obeyed: st
 
 
 def test_where_another_rule_goes_first_the_key_that_names_it_is_told() -> None:
-    (reason,) = named("reviews", rule("default"), rule("istio-system", name="front"))
+    (reason,) = named("reviews", rule("default"), rule("istio-system", ".", name="front"))
     assert reason == (
         "The DestinationRule for reviews is istio-system/front, and services.yaml names reviews. "
         "Write `destination_rule: istio-system/front` for reviews in services.yaml, then start the next version."
@@ -84,7 +92,7 @@ def test_the_roots_rule_holds_where_nobody_else_has_one() -> None:
 def test_a_root_that_delegates_has_the_gateway_whose_namespace_asks() -> None:
     ours = a_virtual_service(hosts=[], gateways=[])
     root = a_virtual_service("root", "istio-system", http=[{"delegate": {"name": "reviews", "namespace": "default"}}])
-    rules = [rule("default"), rule("istio-system")]
+    rules = [rule("default"), rule("istio-system", ".")]
     assert named("istio-system/reviews", *rules, virtual_service=ours, virtual_services=(root,)) == ()
 
 

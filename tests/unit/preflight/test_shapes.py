@@ -321,8 +321,15 @@ SHAPES: dict[str, Callable[[], Shape]] = {
             a_rule()
             | {
                 "metadata": {"name": "front", "namespace": "istio-system"},
-                "spec": {"host": FULL, "subsets": a_rule()["spec"]["subsets"]},
+                "spec": {"host": FULL, "subsets": a_rule()["spec"]["subsets"], "exportTo": ["."]},
             },
+        ],
+    ),
+    "ready, a rule of the root namespace for everyone": lambda: Shape(
+        [one(route(to("v1")))],
+        rules=[
+            a_rule(),
+            a_rule() | {"metadata": {"name": "all", "namespace": "istio-system"}, "spec": {"host": FULL}},
         ],
     ),
     "some routes named": lambda: Shape(
