@@ -24,20 +24,17 @@ def obeyed(caller: str, rules: Sequence[Object], home: str, service: str, root: 
         service: the Service's namespace.
         root: the mesh's root namespace.
     """
-    shown = [one for one in rules if _is_shown(one, home, caller)]
-    return next(filter(None, _found(caller, shown, home, service, root)), [])
+    return next(filter(None, _found(caller, rules, home, service, root)), [])
 
 
 def _found(caller: str, rules: Sequence[Object], home: str, service: str, root: str) -> Iterator[list[Object]]:
     """What is in each place, in the order in which Istio looks there."""
-    own = [one for one in rules if namespace_of(one, home) == caller]
+    own = [one for one in rules if namespace_of(one, home) == caller and shown_to(caller, _exported(one), caller)]
     yield [one for one in own if _is_private(one, home)] if caller == root else own
     for space in (service, root):
-        yield [one for one in rules if namespace_of(one, home) == space and not _is_private(one, home)]
-
-
-def _is_shown(rule: Object, home: str, caller: str) -> bool:
-    return shown_to(caller, _exported(rule), namespace_of(rule, home))
+        there = [one for one in rules if namespace_of(one, home) == space and not _is_private(one, home)]
+        # A "." among other names is nobody here, not even its own namespace.
+        yield [one for one in there if {*_exported(one)} & {"*", caller}]
 
 
 def _is_private(rule: Object, home: str) -> bool:
