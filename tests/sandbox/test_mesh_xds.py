@@ -340,8 +340,8 @@ def test_a_delegates_route_outside_of_the_roots_path_is_none() -> None:
 
 
 def test_a_delegates_route_of_which_one_part_is_outside_is_none_at_all() -> None:
-    inside, outside = {"uri": {"prefix": "/team/a"}}, {"uri": {"prefix": "/other"}}
-    assert delegating({"match": [inside, outside], "route": [to("v1", 100)]}) == []
+    narrower, other = {"uri": {"prefix": "/team/a"}}, {"uri": {"prefix": "/other"}}
+    assert delegating({"match": [narrower, other], "route": [to("v1", 100)]}) == []
 
 
 @pytest.mark.parametrize(
