@@ -21,6 +21,7 @@ from bot.cluster.objects import (
     within,
 )
 from bot.model.rollout import ALL_CANARY, Phase, Rollout, Template
+from bot.preflight.destination_rules import effective, named_rule
 from bot.preflight.problems import Problem, blocks
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Code, Sentence, said, together
@@ -148,9 +149,8 @@ def _subsets(subject: Subject) -> list[Object]:
             for one in subject.snapshot.services
             if (labels := selector_of(one))
         ]
-    service = subject.service
-    found = subject.snapshot.destination_rules
-    rules = [one for one in found if means(one["spec"].get("host"), namespace_of(one, service.namespace), service)]
+    named = named_rule(subject)  # whoever obeys it: that nobody does is told by another
+    rules = effective(subject) or [one for one in (named,) if one is not None]
     return [subset for rule in rules for subset in rule["spec"].get("subsets") or ()]
 
 

@@ -53,17 +53,16 @@ def kubectl(*words: str, namespace: str = "") -> Code:
     return command("kubectl", *there, *words)
 
 
-def patch(virtual_service: Object, changes: Sequence[Object], namespace: str) -> Code:
-    """A command that makes these changes of a JSON patch.
+def patch(thing: Object, changes: Sequence[Object], namespace: str) -> Code:
+    """A command that makes these changes of a JSON patch in an object of Istio's.
 
-    They name routes by their places, so the API server refuses it where the object was changed since it was read.
+    They name entries by their places, so the API server refuses it where the object was changed since it was read.
     """
-    version = virtual_service["metadata"].get("resourceVersion")
+    version = thing["metadata"].get("resourceVersion")
     unchanged = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}] if version else []
     written = json.dumps([*unchanged, *changes], separators=(",", ":"))
-    return kubectl(
-        "patch", "virtualservice", name_of(virtual_service), "--type=json", "-p", f"'{written}'", namespace=namespace
-    )
+    kind = str(thing.get("kind", "VirtualService")).lower()
+    return kubectl("patch", kind, name_of(thing), "--type=json", "-p", f"'{written}'", namespace=namespace)
 
 
 def canary_bot(*words: str) -> Code:

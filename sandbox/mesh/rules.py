@@ -24,15 +24,16 @@ def subsets_for(caller: str, service: Service, rules: JsonObjects) -> dict[str, 
 
 def _obeyed(caller: str, service: Service, rules: JsonObjects) -> JsonObjects:
     about = [one for one in rules if _is_about(one, service)]
-    return next(filter(None, map(_most_specific, _found(caller, service.namespace, about))), [])
+    return next(filter(None, _found(caller, service.namespace, about)), [])
 
 
 def _found(caller: str, service: str, rules: JsonObjects) -> Iterator[JsonObjects]:
     """What is in each namespace, in the order in which Istio looks there."""
     own = [one for one in rules if _space(one) == caller and is_shown(one, caller)]
-    yield [one for one in own if _is_private(one)] if caller == ROOT_NAMESPACE else own
+    yield _most_specific([one for one in own if _is_private(one)] if caller == ROOT_NAMESPACE else own)
     for space in (service, ROOT_NAMESPACE):
-        yield [one for one in rules if _space(one) == space and not _is_private(one) and _is_exported(one, caller)]
+        closest = _most_specific([one for one in rules if _space(one) == space and not _is_private(one)])
+        yield [one for one in closest if _is_exported(one, caller)]
 
 
 def _most_specific(rules: JsonObjects) -> JsonObjects:

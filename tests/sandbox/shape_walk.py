@@ -27,6 +27,7 @@ import yaml
 
 from sandbox.catalogue import reviews
 from sandbox.kube import bookinfo
+from sandbox.mesh.mesh import MeshError
 from sandbox.mesh.objects import service_of
 from sandbox.mesh.routes import UNROUTED
 from sandbox.mesh.users import Ask, Users
@@ -469,7 +470,7 @@ def _has_failed(case: Case, end: str) -> bool:
     with tempfile.TemporaryDirectory() as directory:
         try:
             found = walk(case, end, Path(directory))
-        except (TimeoutError, AssertionError) as stuck:
+        except (TimeoutError, AssertionError, MeshError) as stuck:
             sys.stdout.write(f"FAIL {case.name}: {end}: {stuck}\n")
             return True
     name = "FAIL" if found.wrong else "ok"

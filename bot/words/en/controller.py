@@ -27,7 +27,7 @@ SENTENCES: Mapping[str, str] = {
     "controller.annotations_back": "Rollout {owner} has ended, and somebody put its annotations back.",
     "controller.lost": "Redis had lost this rollout. It was found by its annotations on VirtualService {name} "
     "and is ended for safety.",
-    # claims
+    # adoptable
     "controller.no_annotations": "VirtualService {name} carries no annotations that say how it was before.",
     "controller.bare_annotation": "VirtualService {name} belongs to rollout {owner}, but does not say how it "
     "was before.",

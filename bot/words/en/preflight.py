@@ -329,6 +329,11 @@ SENTENCES: Mapping[str, str] = {
     "preflight.several_rules": "Exactly one DestinationRule with subsets is needed for {host}, found {n} ({rules}).",
     "preflight.merge_rules": "Merge them into one.",
     "preflight.no_rule": "Exactly one DestinationRule with subsets is needed for {host}, found none.",
+    "preflight.blind_callers": "Callers in namespace {space} obey {rule}, which has no subset {subsets}: a route that "
+    "names it gives them errors (503).",
+    "preflight.add_subsets": "{command} adds what it lacks.",
+    "preflight.own_rule": "Write a DestinationRule for {host} with the subsets of {like} in namespace {space} too, and "
+    "with the policies that hold there now.",
     "preflight.other_rule": "The DestinationRule for {host} is {rule}, and services.yaml names {named}.",
     "preflight.unselected": "The Service {service} does not select the pods of {name}.",
     "preflight.one_subset": "{primary} and {canary} are both in the subset {subset}: no route can tell them apart.",

@@ -22,7 +22,7 @@ SENTENCES: Mapping[str, str] = {
     "controller.record_unreadable": "发布 {owner} 的记录无法读取，已改用它的注解。",
     "controller.annotations_back": "发布 {owner} 已结束，但有人又写回了它的注解。",
     "controller.lost": "Redis 丢失了这次发布的记录。已根据 VirtualService {name} 上的注解找回，并为安全起见结束它。",
-    # claims
+    # adoptable
     "controller.no_annotations": "VirtualService {name} 上没有说明原状的注解。",
     "controller.bare_annotation": "VirtualService {name} 属于发布 {owner}，但没有说明原状。",
     "controller.nobody_knows_home": "因此中止无法将用户切换回去。请手动设置路由，再用 {command} "

@@ -292,6 +292,11 @@ SENTENCES: Mapping[str, str] = {
     "preflight.several_rules": "{host} 需要恰好一个带子集的 DestinationRule，现在有 {n} 个（{rules}）。",
     "preflight.merge_rules": "请合并为一个。",
     "preflight.no_rule": "{host} 需要恰好一个带子集的 DestinationRule，现在没有。",
+    "preflight.blind_callers": "命名空间 {space} 中的调用方使用 {rule}，其中没有子集 {subsets}：路由一旦指向它，"
+    "这些请求就会失败（503）。",
+    "preflight.add_subsets": "{command} 会补上所缺的子集。",
+    "preflight.own_rule": "请在命名空间 {space} 中也为 {host} 写一个 DestinationRule，包含 {like} 的子集以及"
+    "那里现有的策略。",
     "preflight.other_rule": "{host} 的 DestinationRule 是 {rule}，而 services.yaml 写的是 {named}。",
     "preflight.unselected": "Service {service} 没有选中 {name} 的 Pod。",
     "preflight.one_subset": "{primary} 和 {canary} 都在子集 {subset} 中，路由无法区分。",

@@ -64,7 +64,7 @@ def run(api: KubeApi, users: Users, directory: Path, service: ServiceConfig | No
 def running(api: KubeApi, users: Users, directory: Path, service: ServiceConfig) -> Iterator[str]:
     kube = Kube.connect(str(api.write_kubeconfig(directory / "kubeconfig")))
     systems = Systems(kube=kube, callers=users.callers, now=lambda: users.now, pause=users.pause)
-    yield from map(plain, applied(service, needed(service, kube, "istio-system"), systems))
+    yield from map(plain, applied(service, needed(service, kube), systems))
 
 
 def subset_of(api: KubeApi) -> object:
@@ -96,27 +96,6 @@ def test_where_users_reach_another_version_the_route_is_taken_back(api: KubeApi,
 
     assert subset_of(api) is None
     assert selector_of(api) == {"app": "reviews", "version": "v1"}
-
-
-def test_a_rule_for_everyone_is_the_last_of_the_namespace_that_the_mesh_calls_its_root(
-    api: KubeApi, tmp_path: Path
-) -> None:
-    mesh = {"namespace": "istio-system", "name": "istio"}
-    everyones = {"host": "reviews.default.svc.cluster.local", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}}
-    rule = {"metadata": {"namespace": "global", "name": "everyones"}, "spec": everyones}
-    routes = api.store.get("VirtualService", "default", "reviews")
-    assert routes is not None
-    routes["spec"]["gateways"] = ["global/front"]
-    api.replace_as("maya", routes)
-    api.load(
-        [
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": mesh, "data": {"mesh": "rootNamespace: global"}},
-            {"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", **rule},
-        ]
-    )
-
-    run(api, Users(), tmp_path)
-    assert subset_of(api) == "v1"
 
 
 LOOSE = {"http": [{"route": [{"destination": {"host": "reviews"}}]}]}

@@ -23,9 +23,9 @@ from bot.preflight.permissions import needed
 from bot.preflight.snapshot import Unread
 from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, a_side, a_target, routes
-from tests.snapshots import a_backend, a_deployment, a_gateway, a_pod, a_snapshot, a_virtual_service, texts
+from tests.snapshots import a_backend, a_deployment, a_gateway, a_pod, a_rule, a_snapshot, a_virtual_service, texts
 from tests.unit.preflight.test_hosts import BOTH, CANARY, STABLE, V1, V2, a_service_of, apart, to
-from tests.unit.preflight.test_shapes import SHAPES, follow
+from tests.unit.preflight.test_shapes import SHAPES, follow, in_front
 from tests.unit.test_docs import GAP, ROOT, text
 
 Object = dict[str, Any]
@@ -121,6 +121,12 @@ def start(version: str) -> Callable[[World], None]:
         world.parts["deployments"] = tuple(a_deployment(f"reviews-{one}", one) for one in ("v1", "v2", "v3"))
 
     return started
+
+
+def add_subsets_in_front(world: World) -> None:
+    """And name that rule, which is the next thing that is said."""
+    put(destination_rules=(a_rule(), in_front(".")))(world)
+    world.says(destination_rule="front", destination_rule_namespace="istio-system")
 
 
 def two_containers() -> World:
@@ -272,6 +278,11 @@ WALKS: dict[str, Callable[[], Walk]] = {
         World({"service": None}),
         "Name it under `host`",
         put(service=a_backend()),
+    ),
+    "Callers in namespace … obey …, which has no subset …: a route that names it gives them errors (503).": lambda: (
+        World({"destination_rules": (a_rule(), in_front(".", subsets=()))}),
+        "patch destinationrule front --type=json",
+        add_subsets_in_front,
     ),
     "… carries version …, not ….": lambda: (
         World(

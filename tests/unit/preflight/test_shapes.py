@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -249,6 +249,12 @@ def one(*http: Object, name: str = "reviews", namespace: str = "default", **spec
     return a_virtual_service(name, namespace, http=[*http], **spec)
 
 
+def in_front(*exported: str, subsets: Sequence[Object] = a_rule()["spec"]["subsets"]) -> Object:
+    """A rule for the service in the gateway's namespace, which is the mesh's root as well."""
+    metadata = {"name": "front", "namespace": "istio-system"}
+    return a_rule() | {"metadata": metadata, "spec": {"host": FULL, "exportTo": [*exported], "subsets": [*subsets]}}
+
+
 def only_tcp(*tcp: Object) -> Object:
     found = one()
     found["spec"] = {key: value for key, value in found["spec"].items() if key != "http"} | {"tcp": [*tcp]}
@@ -314,24 +320,8 @@ SHAPES: dict[str, Callable[[], Shape]] = {
         [one(route(to(host=FULL)), name="shop", namespace="istio-system", hosts=["shop.example"])],
         backend=deepcopy(NARROW),
     ),
-    "a rule in the gateway's namespace": lambda: Shape(
-        [one(route(to("v1")))],
-        rules=[
-            a_rule(),
-            a_rule()
-            | {
-                "metadata": {"name": "front", "namespace": "istio-system"},
-                "spec": {"host": FULL, "subsets": a_rule()["spec"]["subsets"], "exportTo": ["."]},
-            },
-        ],
-    ),
-    "ready, a rule of the root namespace for everyone": lambda: Shape(
-        [one(route(to("v1")))],
-        rules=[
-            a_rule(),
-            a_rule() | {"metadata": {"name": "all", "namespace": "istio-system"}, "spec": {"host": FULL}},
-        ],
-    ),
+    "a rule that the gateway's namespace keeps": lambda: Shape([one(route(to("v1")))], rules=[a_rule(), in_front(".")]),
+    "ready, a rule for the whole mesh": lambda: Shape([one(route(to("v1")))], rules=[a_rule(), in_front("*")]),
     "some routes named": lambda: Shape(
         [
             one(

@@ -10,6 +10,7 @@ import pytest
 from bot.cluster.rule_lookup import obeyed
 from sandbox.mesh.objects import Service
 from sandbox.mesh.rules import ROOT_NAMESPACE, subsets_for
+from tests.builders import a_service
 
 Object = dict[str, Any]
 HOME, EDGE = "default", "ingress"
@@ -36,9 +37,9 @@ def rule(space: str, shown: list[str], host: str = FULL, *, created: str = "") -
 @pytest.mark.parametrize("caller", SPACES)
 def test_the_rehearsals_proxies_know_the_subsets_of_the_rule_that_the_bot_takes_for_theirs(caller: str) -> None:
     seen = set[tuple[str, ...]]()
-    for chosen in product([None, *SHOWN.values()], repeat=len(SPACES)):
-        rules = [rule(space, shown) for space, shown in zip(SPACES, chosen, strict=True) if shown is not None]
-        ours = [one["metadata"]["namespace"] for one in obeyed(caller, rules, HOME, HOME, ROOT_NAMESPACE)]
+    for chosen in product([None, *product(SHOWN.values(), (FULL, "*.local"))], repeat=len(SPACES)):
+        rules = [rule(space, *kept) for space, kept in zip(SPACES, chosen, strict=True) if kept is not None]
+        ours = [one["metadata"]["namespace"] for one in obeyed(caller, rules, a_service(), ROOT_NAMESPACE)]
         assert [*subsets_for(caller, SERVICE, rules)] == ours, (caller, chosen)
         seen.add(tuple(ours))
     assert len(seen) == len({HOME, ROOT_NAMESPACE, caller}) + 1  # each of those once, and nothing at all
