@@ -16,11 +16,11 @@ from slack_bolt import App, BoltContext, BoltRequest, BoltResponse
 from bot.controller.controller_port import ControllerPort
 from bot.controller.ports import Clock
 from bot.model.rollout import Rollout
+from bot.slack.app_home_facts import AppHomeFacts, AppHomePages
+from bot.slack.app_home_refresh import AppHomes, Source
 from bot.slack.approvers import Approvers
 from bot.slack.client import CountingClient
 from bot.slack.commands import Commands
-from bot.slack.home_facts import HomeFacts, HomePages
-from bot.slack.homes import Homes, Source
 from bot.slack.listeners import Listeners
 from bot.slack.requester import Deduplication
 from bot.slack.voices import Voices
@@ -91,7 +91,7 @@ def build_app(
     deduplication: Deduplication | None = None,
     pause: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
-    homes: Homes[HomeFacts] | None = None,
+    homes: AppHomes[AppHomeFacts] | None = None,
     card: Callable[[Rollout], str] = lambda _rollout: "",
     heard: Callable[[], float | None] = lambda: 0.0,
 ) -> App:
@@ -116,8 +116,8 @@ def build_app(
     )
     voices = voices or Voices()
     commands = Commands(controller=controller, approvers=approvers, clock=clock, voices=voices, card=card)
-    pages = HomePages(controller=controller, approvers=approvers, clock=clock, voices=voices, card=card, heard=heard)
-    homes = homes or Homes(client, clock)
+    pages = AppHomePages(controller=controller, approvers=approvers, clock=clock, voices=voices, card=card, heard=heard)
+    homes = homes or AppHomes(client, clock)
     homes.use(Source(pages.facts, lambda facts: facts.decided, pages.page))
     Listeners(commands, client, homes, monotonic, deduplication, pause, now).register(app)
     return app

@@ -19,12 +19,12 @@ from bot.model.errors import Fault, Refusal
 from bot.model.rollout import UserId
 from bot.slack import forms
 from bot.slack.accounts import SLACKBOT, Person
+from bot.slack.app_home import OPEN_CARD
+from bot.slack.app_home_refresh import AppHomes
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, PAUSE, RESTORE, RETRY, ROLLBACK, START_AGAIN
 from bot.slack.client import CountingClient
 from bot.slack.commands import Commands
 from bot.slack.forms import FormErrors, View
-from bot.slack.home import OPEN_CARD
-from bot.slack.homes import Homes
 from bot.slack.requester import Deduplication, Requester
 from bot.words.rendering import Voice, plain
 from bot.words.sentence import Code, said
@@ -50,7 +50,7 @@ class Listeners:
         self,
         commands: Commands,
         client: CountingClient,
-        homes: Homes[Any],
+        homes: AppHomes[Any],
         monotonic: Callable[[], float] = time.monotonic,
         deduplication: Deduplication | None = None,
         pause: Callable[[float], None] = time.sleep,

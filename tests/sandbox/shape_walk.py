@@ -29,6 +29,7 @@ from sandbox.catalogue import reviews
 from sandbox.kube import bookinfo
 from sandbox.mesh.mesh import MeshError
 from sandbox.mesh.objects import service_of
+from sandbox.mesh.routes import UNROUTED
 from sandbox.mesh.users import Ask, Users
 from sandbox.mesh.xds import GATEWAY, SIDECAR, View, route_configurations
 from sandbox.people import CHANNEL, MAYA, OMAR, Approver, cards
@@ -405,8 +406,8 @@ def _lines(planned: Any) -> list[str]:
 
 
 def _is_governed(route: Object) -> bool:
-    """Whether a VirtualService says so; a Service without one has a route without a fraction for copies or retries."""
-    return "retry_policy" in route.get("route", {})
+    """Whether a VirtualService says so."""
+    return bool(route["name"] != UNROUTED)
 
 
 def _on_the_canary(thing: Object) -> Iterator[str]:

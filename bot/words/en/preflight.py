@@ -313,7 +313,9 @@ SENTENCES: Mapping[str, str] = {
     "preflight.counts_both": "HPA {scaler} counts the canary's pods as {name}'s: the selector fits both.",
     "preflight.own_label": "Its averages are wrong while both run: give the primary's selector a label of its own.",
     "preflight.does_not_scale": "HPA {scaler} does not scale {name}: {why}.",
-    "preflight.see_scaler": "{command} says more. Until it does, {name} keeps its {n:pod|pods} whatever the traffic.",
+    "preflight.see_scaler": "{command} says more. Until then {name} keeps its {n:pod|pods} whatever the traffic.",
+    "preflight.neither_scales": "HPAs {scalers} scale neither {primary} nor {canary}: {why}.",
+    "preflight.see_scalers": "{command} says more. Until then both keep the pods they have, whatever the traffic.",
     # subsets
     "preflight.several_subsets": "The pods of {name} must be in exactly one subset of {rule}, found {found}.",
     "preflight.no_subset": "The pods of {name} must be in exactly one subset of {rule}, found none.",
