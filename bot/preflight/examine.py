@@ -48,7 +48,7 @@ from bot.preflight import (
     waypoints,
     workloads,
 )
-from bot.preflight.problems import INIT, Problem, blocks, init_remedy, kubectl, warns
+from bot.preflight.problems import INIT, Problem, blocks, in_a_row, init_remedy, kubectl, warns
 from bot.preflight.snapshot import Callers, MetricFacts, Snapshot, Subject
 from bot.preflight.subsets import topology
 from bot.words.sentence import Code, Text, said
@@ -106,7 +106,7 @@ class Examined:
     @property
     def warnings(self) -> tuple[Text, ...]:
         """What a person should read before the first users move; it does not stop a start."""
-        return tuple(dict.fromkeys(problem.text for problem in self.problems if not problem.blocking))
+        return in_a_row(problem for problem in self.problems if not problem.blocking)
 
 
 def examine(
@@ -230,9 +230,9 @@ def _with_specs(snapshot: Snapshot) -> Snapshot:
 
 
 def _refusal(service: ServiceConfig, version: str, problems: Iterable[Problem]) -> Refusal:
-    found = dict.fromkeys(problems)  # each once, in order
+    found = tuple(dict.fromkeys(problems))  # each once, in order
     reasons = [problem.text for problem in found if problem.blocking]
-    warnings = [said("preflight.warning", text=problem.text) for problem in found if not problem.blocking]
+    warnings = [said("preflight.warning", text=text) for text in in_a_row(one for one in found if not one.blocking)]
     sentence = said("preflight.not_started", service=service.name, version=version)
     return Refusal(sentence, (*reasons, *warnings))
 
