@@ -89,6 +89,11 @@ SENTENCES: Mapping[str, str] = {
     # as_written
     "preflight.named_twice": "{name} names one version more than once in {routes}.",
     "preflight.name_once": "{command} makes one destination of them, with the sum of their weights; nobody moves.",
+    "preflight.named_apart": "{name} names one version more than once in {routes}, with other headers or ports.",
+    "preflight.keep_largest": "{command} keeps the one with most users, for all of them. What only another one sets is "
+    "gone then: write it into the one that is kept, if it must stay.",
+    "preflight.unknown_subset": "{name} sends users to {subsets} in {routes}, which no DestinationRule has: they get "
+    "errors (503).",
     "preflight.odd_weights": "{name} has weights that do not add up to 100 beside another destination, in {routes}.",
     "preflight.write_percents": "{command} writes them in whole percents.",
     "preflight.mirror_taken": "{name} copies requests to somebody else by {field} in {routes}, and there is one such "

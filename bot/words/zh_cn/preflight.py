@@ -79,6 +79,11 @@ SENTENCES: Mapping[str, str] = {
     # as_written
     "preflight.named_twice": "{name} 的 {routes} 多次写了同一个版本。",
     "preflight.name_once": "运行 {command} 会合并为一个目标，权重为它们之和；没有用户会被移动。",
+    "preflight.named_apart": "{name} 的 {routes} 多次写了同一个版本，而它们的 header 或端口不同。",
+    "preflight.keep_largest": "运行 {command} 会只保留用户最多的一个，承担全部权重。其他目标独有的设置会消失："
+    "如需保留，请写到保留的目标中。",
+    "preflight.unknown_subset": "{name} 的 {routes} 将用户发往 {subsets}，而没有 DestinationRule 定义它："
+    "这些请求会失败（503）。",
     "preflight.odd_weights": "{name} 的 {routes} 还有另一个目标，而权重之和不是 100。",
     "preflight.write_percents": "运行 {command} 会写成整数百分比。",
     "preflight.mirror_taken": "{name} 的 {routes} 用 {field} 把请求复制给别人，而这个字段只有一个。",
