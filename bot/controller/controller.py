@@ -23,6 +23,7 @@ from bot.controller.decisions import (
     OutOfDate,
     changed_since,
     decide_on,
+    moved_on,
     was_clicked_already,
 )
 from bot.controller.draft import NO_OVERRIDES, Draft, Order, make_draft, with_past
@@ -297,7 +298,7 @@ class Controller(Lookup):
         looked, entries = decide.observe_again(rollout, observed, rollout.judgement, now)
         if looked.evidence != rollout.evidence:
             saved = self._save(rollout, looked, entries)
-            raise OutOfDate(changed_since(saved, rollout.evidence) or said("controller.out_of_date"))
+            raise OutOfDate(changed_since(saved, rollout.evidence) or moved_on(saved))
 
     def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
         """Decide ``Approve`` as somebody who needs not be asked who they are; ``evidence`` is the button's value."""

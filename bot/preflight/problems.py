@@ -7,8 +7,9 @@ not answer), warns: a person reads it before the first users move, and decides.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from bot.cluster.objects import Object, name_of
 from bot.words.rendering import plain
@@ -35,6 +36,19 @@ class Problem:
 
     def __str__(self) -> str:
         return plain(self.text)
+
+
+def in_a_row(problems: Iterable[Problem]) -> tuple[Text, ...]:
+    """Warnings, which are told one after the other: each once, in order.
+
+    Of neighbours with one remedy, such as the two sides', only the last says what to do.
+    """
+    found = list({problem.text: problem for problem in problems}.values())
+    following = [problem.remedy for problem in found[1:]]
+    return tuple(
+        problem.sentence if problem.remedy == after else problem.text
+        for problem, after in zip_longest(found, following)
+    )
 
 
 def blocks(sentence: Text, *, remedy: Text, about: str = "") -> Problem:

@@ -136,9 +136,9 @@ def _waits(rollout: Rollout, observed: Observation, needed: int) -> Sentence:
     if observed.canary.answering == 0:
         facts.append(said("rollout.nobody_served", canary=canary))
     elif observed.routes == ALL_CANARY:
-        facts.append(said("rollout.users_stay_until_then", version=version, canary=canary))
+        facts.append(said("rollout.users_stay_until_then", version=version))
     else:
-        facts.append(said("rollout.users_go_until_then", version=version, canary=canary))
+        facts.append(said("rollout.users_go_until_then", version=version))
     return said("rollout.makes_room", facts=tuple(facts))
 
 

@@ -6,6 +6,7 @@ Whatever of Slack's library asks an address opens it with the process' own opene
 
 from __future__ import annotations
 
+import re
 import urllib.request
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -27,6 +28,9 @@ TIMEOUT = 10  # seconds for each call to Slack
 HOOKS = ("hooks.slack.com", "hooks.slack-gov.com")  # where its response_urls are
 # What the library trips over where something else than Slack answers.
 _ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
+
+_PERCENT = re.compile(r"(?<=[0-9]) %")
 
 
 class _Http(HTTPHandler):
@@ -66,8 +70,11 @@ class CountingClient(WebClient):
 
     def api_call(self, *arguments: Any, **named: Any) -> SlackResponse:
         """One call, counted. Secrets are hidden in all that people read of it, whoever wrote it: see ``readable``."""
+        sent = {name: readable(given) for name, given in named.items()}
+        if isinstance(sent.get("json"), dict):
+            sent["json"] = _together(sent["json"])
         try:
-            answer = super().api_call(*arguments, **{name: readable(given) for name, given in named.items()})
+            answer = super().api_call(*arguments, **sent)
         except _ODD as odd:
             self._called(_outcome(odd))
             raise OddAnswer(type(odd).__name__) from odd
@@ -99,7 +106,7 @@ class CountingClient(WebClient):
         webhook = WebhookClient(str(respond.response_url), timeout=self.timeout, retry_handlers=[])
         webhook.proxy = None  # as above
         try:
-            _refuse_unless_taken(self, webhook.send_dict(readable(dict(message))))
+            _refuse_unless_taken(self, webhook.send_dict(_together(readable(dict(message)))))
         except _ODD as odd:
             self._called(_outcome(odd))
             raise OddAnswer(type(odd).__name__) from odd
@@ -107,6 +114,19 @@ class CountingClient(WebClient):
             self._called(_outcome(error))
             raise
         self._called("ok")
+
+
+def _together(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A call with no line broken between a figure and its per cent sign, wherever a person reads it."""
+    return {name: _unbroken(part) if name in {"blocks", "view"} else part for name, part in call.items()}
+
+
+def _unbroken(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _unbroken(one) for name, one in part.items()}
+    if isinstance(part, list | tuple):
+        return [_unbroken(one) for one in part]
+    return _PERCENT.sub("\N{NO-BREAK SPACE}%", part) if isinstance(part, str) else part
 
 
 def readable(value: Any) -> Any:

@@ -73,10 +73,10 @@ SENTENCES: Mapping[str, str] = {
     "Use the buttons of the newest card.",
     "controller.changed_since": "{why} So it is asked anew: look at the card again.",
     "controller.question_withdrawn": "That question is withdrawn: {why}",
-    "controller.question_gone": "That question is withdrawn. The card asks again when it can be answered.",
+    "controller.question_gone": "That question is withdrawn ({where}).",
     "controller.question_changed": "Something has changed since you looked, so look again. "
     "The question is now: {question}",
-    "controller.out_of_date": "That button is out of date: the rollout has moved on since. The card has new ones.",
+    "controller.out_of_date": "The rollout has moved on since you looked ({where}).",
     "controller.no_reason": "no reason given.",
     # containment
     "controller.could_not": "Could not {doing}: {why}",

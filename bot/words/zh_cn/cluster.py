@@ -21,8 +21,8 @@ SENTENCES: Mapping[str, str] = {
     "cluster.gateway_is_new": "{hosts} 的流量入口，后面还没有任何内容。请在 {field} 中写上用户访问的域名。",
     "cluster.which_gateway": "无法判断用户从哪个 Gateway 进入：{gateways}。"
     "请自行编写 VirtualService {name} 并引用其中一个，或创建 Gateway {ours}。",
-    "cluster.dotted_host": "{thing} 中的 host {host} 以点号结尾。Istio 找不到这个名称的服务，因此没有任何 Pod 应答。",
-    "cluster.half_written_host": "{thing} 写的主机是 {host}，Istio 不会补全它，所以没有人应答。",
+    "cluster.dotted_host": "{thing} 中的 host {host} 以点号结尾。Istio 找不到这个名称的服务，因此没有任何 Pod 响应。",
+    "cluster.half_written_host": "{thing} 写的主机是 {host}，Istio 不会补全它，所以没有响应。",
     "cluster.without_dot": "请改写为 {host}。",
     "cluster.no_host_left": "Gateway {gateway} 的所有 host 都已由其他 VirtualService 路由。"
     "请在其 servers 中为该服务添加一个，或自行编写 VirtualService {name}。",
