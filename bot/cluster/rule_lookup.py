@@ -30,7 +30,8 @@ def obeyed(caller: str, rules: Sequence[Object], service: ServiceConfig, root: s
     found = closest([one for one in near if caller != root or _is_private(one, home)], service)
     for space in (service_namespace(service), root):
         there = [one for one in rules if namespace_of(one, home) == space and not _is_private(one, home)]
-        found = found or [one for one in closest(there, service) if _is_shown(one, caller)]
+        # By its name: a "." among other names is nobody here, not even who is there.
+        found = found or [one for one in closest(there, service) if {*_exported(one)} & {"*", caller}]
     return found
 
 

@@ -52,6 +52,12 @@ def subsets_of(rule: Object) -> Mapping[str, object]:
     return {str(one["name"]): one.get("labels") or {} for one in rule["spec"].get("subsets") or ()}
 
 
+def known_subsets(subject: Subject) -> frozenset[str]:
+    """The names of all subsets that any rule has for the service, whoever obeys it."""
+    about = [one for one in _all(subject) if closest([one], subject.service)]
+    return frozenset(name for rule in about for name in subsets_of(rule))
+
+
 def _callers(subject: Subject) -> list[str]:
     """The namespaces of the proxies that take our routes; sidecars may be anywhere: those of our own stand for them."""
     home = subject.service.namespace

@@ -21,7 +21,7 @@ from bot.cluster.objects import (
     within,
 )
 from bot.model.rollout import ALL_CANARY, Phase, Rollout, Template
-from bot.preflight.destination_rules import effective, named_rule
+from bot.preflight.destination_rules import effective, known_subsets, named_rule
 from bot.preflight.problems import Problem, blocks
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Code, Sentence, said, together
@@ -109,7 +109,8 @@ def everyone_at(subject: Subject) -> str | None:
     for route in _routes(subject, ours, at_home):
         users |= {_subset(entry, subject, ours) for entry in route["route"] if _has_users(entry, route)}
     subset = users.pop() if len(users) == 1 else None
-    return None if subset in at_home else subset
+    unknown = not subject.apart and subset not in known_subsets(subject)  # whoever is sent there is nowhere
+    return None if unknown or subset in at_home else subset
 
 
 def _routes(subject: Subject, ours: Object, at_home: set[str]) -> list[Object]:

@@ -79,6 +79,11 @@ SENTENCES: Mapping[str, str] = {
     # as_written
     "preflight.named_twice": "{name} 的 {routes} 多次写了同一个版本。",
     "preflight.name_once": "运行 {command} 会合并为一个目标，权重为它们之和；没有用户会被移动。",
+    "preflight.named_apart": "{name} 的 {routes} 多次写了同一个版本，而它们的 header 或端口不同。",
+    "preflight.keep_largest": "运行 {command} 会只保留用户最多的一个，承担全部权重。其他目标独有的设置会消失："
+    "如需保留，请写到保留的目标中。",
+    "preflight.unknown_subset": "{name} 的 {routes} 将用户发往 {subsets}，而没有 DestinationRule 定义它："
+    "这些请求会失败（503）。",
     "preflight.odd_weights": "{name} 的 {routes} 还有另一个目标，而权重之和不是 100。",
     "preflight.write_percents": "运行 {command} 会写成整数百分比。",
     "preflight.mirror_taken": "{name} 的 {routes} 用 {field} 把请求复制给别人，而这个字段只有一个。",
@@ -210,6 +215,9 @@ SENTENCES: Mapping[str, str] = {
     "preflight.delegate_hidden": "VirtualService {root} 委托给 {name}，但后者的 exportTo 使其在那里不可见。",
     "preflight.export_to_root": "请把 {space} 加到它的 {field} 中，否则它的路由在那里不生效。",
     "preflight.root_mirrors": "VirtualService {root} 对委托给 {name} 的请求做了流量镜像。",
+    "preflight.root_drops_copies": "由于 VirtualService {root} 的 {fields}，Istio 会丢弃 {name} 中"
+    "只对部分方法做流量镜像的路由，金丝雀收不到镜像请求。",
+    "preflight.say_it_there_too": "请在 {name} 的每条路由中写上相同的条件；如果所有请求都可以重复，也可以写 {key}。",
     "preflight.remove_roots_mirror": "没有单独设置流量镜像的路由会继承它：请在那里删除，否则流量镜像会一直继续。",
     "preflight.astray": "VirtualService {name} 没有 hosts，任何命名空间的 VirtualService 都没有委托给它。",
     "preflight.give_hosts": "它的路由不生效，发布不会切换任何用户：请为它设置 {field}，或委托给它。",

@@ -26,6 +26,7 @@ from tests.builders import a_rollout, a_service, a_side, a_target, routes
 from tests.snapshots import a_backend, a_deployment, a_gateway, a_pod, a_rule, a_snapshot, a_virtual_service, texts
 from tests.unit.preflight.test_hosts import BOTH, CANARY, STABLE, V1, V2, a_service_of, apart, to
 from tests.unit.preflight.test_shapes import SHAPES, follow, in_front
+from tests.unit.preflight.test_shapes_as_found import AS_FOUND, TAKEN
 from tests.unit.test_docs import GAP, ROOT, text
 
 Object = dict[str, Any]
@@ -561,7 +562,7 @@ def test_what_a_refusal_says_to_do_ends_it(row: str) -> None:
 def walked_by_shapes() -> set[str]:
     """The rows whose sentence some shape is refused with, and that are gone once it is mended."""
     found = set[str]()
-    for make in SHAPES.values():
+    for make in (*SHAPES.values(), *(AS_FOUND[name] for name in TAKEN)):
         shape = make()
         while reasons := shape.reasons():
             found |= {row for row in ROWS if is_said(row, reasons)}

@@ -87,13 +87,13 @@ class Shape:
             return [one for one in texts(refused.reasons) if not one.startswith("Warning")]
 
     def met(self) -> set[str]:
-        """The Deployments that users of any http route meet."""
+        """The Deployments that users of any http or tcp route meet."""
         return {
             name
             for one in self.virtual_services
-            for http in one["spec"].get("http") or ()
-            for entry in http.get("route") or ()
-            if entry.get("weight") or len(http["route"]) == 1
+            for each in (*(one["spec"].get("http") or ()), *(one["spec"].get("tcp") or ()))
+            for entry in each.get("route") or ()
+            if entry.get("weight") or len(each["route"]) == 1
             for name in self._behind(entry["destination"], namespace_of(one, "default"))
         }
 
@@ -454,15 +454,15 @@ def test_what_is_taken_is_left_as_it_was_found(name: str) -> None:
         if ("v3" in json.dumps(ours) or AWAY in json.dumps(ours)) and routes.canary == 20:
             continue  # another's share makes a fifth of what is left no whole number, which is told at the start
         moved = with_routes(moved, target, routes)
-    assert _in_force(moved) == _in_force(begun)
+    assert in_force(moved) == in_force(begun)
 
 
-def _in_force(virtual_service: Object) -> list[Object]:
+def in_force(virtual_service: Object, canary: str = "v2") -> list[Object]:
     """The http routes without entries of the canary at 0, which change nothing for anybody."""
     http: list[Object] = deepcopy(virtual_service["spec"]["http"])
     for each in http:
         entries = each.get("route") or []
-        each["route"] = [one for one in entries if one.get("weight", 0) or one["destination"].get("subset") != "v2"]
+        each["route"] = [one for one in entries if one.get("weight", 0) or one["destination"].get("subset") != canary]
         if len(each["route"]) == 1:
             each["route"][0].pop("weight", None)
     return http
