@@ -334,29 +334,41 @@ def _wrong_version(subject: Subject) -> list[Problem]:
 
 
 def _containers(subject: Subject) -> tuple[tuple[str, ...], list[Problem]]:
-    """The containers whose images move: those named, or the only one; both Deployments must have them."""
-    primary = subject.primary
-    if primary is None:
+    """The containers whose images move, which both Deployments must have; none of them where that is not so."""
+    if subject.primary is None:
         return (), []
-    wanted = subject.service.containers
+    wanted = _wanted_containers(subject.service, subject.primary)
     if not wanted:
-        wanted = tuple(str(one["name"]) for one in app_containers(primary))
-        if len(wanted) != 1:
-            keys = (Code("primary: {container: NAME}"), Code("primary: {containers: [NAME, NAME]}"))
-            problem = blocks(
-                said("preflight.which_container", name=name_of(primary), containers=wanted),
-                remedy=said("preflight.name_container", keys=keys),
-            )
-            return (), [problem]
-    lacking = [(side, name) for side in subject.sides for name in wanted if name not in images(side)]
-    problems = [
-        blocks(
-            said("preflight.no_container", name=name_of(side), wanted=name, containers=tuple(images(side))),
-            remedy=said("preflight.correct_container", key=Code("primary.container")),
-        )
-        for side, name in lacking
-    ]
-    return (() if lacking else wanted), problems
+        return (), [_which_container(subject.primary)]
+    lacking = [_no_container(side, name) for side in subject.sides for name in wanted if name not in images(side)]
+    return (() if lacking else wanted), lacking
+
+
+def _wanted_containers(service: ServiceConfig, primary: Object) -> tuple[str, ...]:
+    """Those that are named, or the only one; none where nobody says which."""
+    if service.containers:
+        return service.containers
+    there = _app_container_names(primary)
+    return there if len(there) == 1 else ()
+
+
+def _app_container_names(deployment: Object) -> tuple[str, ...]:
+    return tuple(str(one["name"]) for one in app_containers(deployment))
+
+
+def _which_container(primary: Object) -> Problem:
+    keys = (Code("primary: {container: NAME}"), Code("primary: {containers: [NAME, NAME]}"))
+    return blocks(
+        said("preflight.which_container", name=name_of(primary), containers=_app_container_names(primary)),
+        remedy=said("preflight.name_container", keys=keys),
+    )
+
+
+def _no_container(side: Object, name: str) -> Problem:
+    return blocks(
+        said("preflight.no_container", name=name_of(side), wanted=name, containers=tuple(images(side))),
+        remedy=said("preflight.correct_container", key=Code("primary.container")),
+    )
 
 
 def _pins(subject: Subject, containers: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:

@@ -235,6 +235,10 @@ SENTENCES: Mapping[str, str] = {
     "preflight.delegate_hidden": "VirtualService {root} delegates to {name}, whose exportTo hides it there.",
     "preflight.export_to_root": "Add {space} to its {field}: until then its routes apply nowhere there.",
     "preflight.root_mirrors": "VirtualService {root} mirrors what it delegates to {name}.",
+    "preflight.root_drops_copies": "Under {fields} of VirtualService {root}, Istio drops routes of {name} that mirror "
+    "only some methods, so the canary would get no copies.",
+    "preflight.say_it_there_too": "Write the same condition in each route of {name}, or {key} where every request may "
+    "be made twice.",
     "preflight.remove_roots_mirror": "A route that has no mirror of its own inherits that one: remove it there, or "
     "its copies go on.",
     "preflight.astray": "VirtualService {name} has no hosts, and no VirtualService of any namespace delegates to it.",

@@ -215,6 +215,9 @@ SENTENCES: Mapping[str, str] = {
     "preflight.delegate_hidden": "VirtualService {root} 委托给 {name}，但后者的 exportTo 使其在那里不可见。",
     "preflight.export_to_root": "请把 {space} 加到它的 {field} 中，否则它的路由在那里不生效。",
     "preflight.root_mirrors": "VirtualService {root} 对委托给 {name} 的请求做了流量镜像。",
+    "preflight.root_drops_copies": "由于 VirtualService {root} 的 {fields}，Istio 会丢弃 {name} 中"
+    "只对部分方法做流量镜像的路由，金丝雀收不到镜像请求。",
+    "preflight.say_it_there_too": "请在 {name} 的每条路由中写上相同的条件；如果所有请求都可以重复，也可以写 {key}。",
     "preflight.remove_roots_mirror": "没有单独设置流量镜像的路由会继承它：请在那里删除，否则流量镜像会一直继续。",
     "preflight.astray": "VirtualService {name} 没有 hosts，任何命名空间的 VirtualService 都没有委托给它。",
     "preflight.give_hosts": "它的路由不生效，发布不会切换任何用户：请为它设置 {field}，或委托给它。",
