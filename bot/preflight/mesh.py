@@ -15,6 +15,7 @@ from bot.cluster.bindings import (
     overlap,
     spaces_of,
 )
+from bot.cluster.delegation import at_odds_with_methods
 from bot.cluster.objects import (
     NamespacedName,
     Object,
@@ -223,6 +224,19 @@ def _delegation(subject: Subject) -> Iterator[Problem]:
                 said("preflight.root_mirrors", root=called(root, home), name=name_of(ours)),
                 remedy=said("preflight.remove_roots_mirror"),
             )
+        elif subject.service.mirror_methods:
+            yield from _dropped_copies(ours, called(root, home), route)
+
+
+def _dropped_copies(ours: Object, root: str, route: Object) -> Iterator[Problem]:
+    """Routes of which only some methods are mirrored get a copy with a condition, which not every root lets stand."""
+    shared = [one for one in ours["spec"].get("http") or () if one.get("route") and not is_inserted(one)]
+    fields = sorted({field for one in shared for field in at_odds_with_methods(route, one)})
+    if fields:
+        yield warns(
+            said("preflight.root_drops_copies", root=root, fields=tuple(map(Code, fields)), name=name_of(ours)),
+            remedy=said("preflight.say_it_there_too", name=name_of(ours), key=Code("mirror: {methods: all}")),
+        )
 
 
 def _astray(ours: Object, *, is_all_read: bool) -> Problem:
