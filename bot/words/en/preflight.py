@@ -247,7 +247,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.astray_here": "VirtualService {name} has no hosts, and nothing in its namespace delegates to it.",
     "preflight.look_elsewhere": "Unless a VirtualService of another namespace does, its routes apply nowhere: look "
     "there first.",
-    "preflight.faults": "The route {route} injects faults ({kinds}), and they are counted like real ones.",
+    "preflight.faults": "In {name}, {route} injects faults ({kinds}), and they are counted like real ones.",
     "preflight.remove_faults": "Remove {field} before a start, or its errors and delays are judged as the service's.",
     "preflight.port_protocol": "Port {port} of Service {service} has the appProtocol {protocol}, which is no HTTP to "
     "Istio.",

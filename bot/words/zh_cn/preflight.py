@@ -223,7 +223,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.give_hosts": "它的路由不生效，发布不会切换任何用户：请为它设置 {field}，或委托给它。",
     "preflight.astray_here": "VirtualService {name} 没有 hosts，所在命名空间中也没有委托给它的对象。",
     "preflight.look_elsewhere": "除非其他命名空间的 VirtualService 委托给它，否则它的路由不生效：请先检查那里。",
-    "preflight.faults": "路由 {route} 注入了故障（{kinds}），它们会被当作真实故障计数。",
+    "preflight.faults": "{name} 的 {route} 注入了故障（{kinds}），它们会被当作真实故障计数。",
     "preflight.remove_faults": "启动前请删除 {field}，否则注入的错误和延迟会算在服务头上。",
     "preflight.port_protocol": "Service {service} 的端口 {port} 的 appProtocol 是 {protocol}，Istio 不把它当作 HTTP。",
     "preflight.port_name": "Service {service} 的端口 {port} 名为 {name}，Istio 不把它当作 HTTP。",
