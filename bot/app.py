@@ -35,13 +35,13 @@ from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import Settings
 from bot.settings.reload import ServicesReload
 from bot.settings.services import Catalogue
+from bot.slack.app_home_facts import AppHomeFacts
+from bot.slack.app_home_refresh import AppHomes
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.bolt_app import build_app
 from bot.slack.channels import Channels
 from bot.slack.delivery import Delivery
-from bot.slack.home_facts import HomeFacts
-from bot.slack.homes import Homes
 from bot.slack.permalinks import Permalinks
 from bot.slack.requester import Deduplication
 from bot.slack.token_check import TokenCheck
@@ -89,8 +89,8 @@ class Bot:
         self._leader = self._controller.under(LeadersStore(adapters.store, adapters.lease))
         self._adoption = adoption = make_adoption(adapters, self._leader, settings.dead_man_seconds)
         client = adapters.slack or slack_client(slack, own.called)
-        channels = adapters.channels or Channels(client, time.monotonic)
-        approvers = Approvers(client, time.monotonic)
+        channels = adapters.channels or Channels(client, adapters.stopwatch)
+        approvers = Approvers(client, adapters.stopwatch)
         self._voices = Voices(settings.voice, self._controller.services(), adapters.catalogue.languages)
         self._delivery = Delivery(
             outbox=adapters.outbox,
@@ -104,12 +104,13 @@ class Bot:
             leads=self._leads,
             failed=self._failures.item,
         )
-        homes: Homes[HomeFacts] = Homes(client, adapters.ports.clock)
+        homes: AppHomes[AppHomeFacts] = AppHomes(client, adapters.ports.clock)
         app = build_app(
             controller=self._controller,
             client=client,
             approvers=approvers,
             clock=adapters.ports.clock,
+            monotonic=adapters.stopwatch,
             voices=self._voices,
             signing_secret=slack.mode.signing_secret.reveal() if isinstance(slack.mode, HttpSettings) else "",
             deduplication=Deduplication(adapters.deduplication.is_new),

@@ -20,18 +20,17 @@ from bot.adapters.counters import (
     NOTHING,
     Owner,
     by_owner,
-    closed,
     difference,
     is_countless,
     is_odd,
     is_same,
     owner_of,
     sides,
+    since_watermark,
     targets_by_owner,
 )
 from bot.adapters.prometheus_connection import Answer, Query, Sample, Series
 from bot.adapters.queries import SeriesSelector
-from bot.analysis.gates import thresholds
 from bot.analysis.targets import left_out
 from bot.controller.ports import Window
 from bot.model.digits import whole_number
@@ -392,7 +391,7 @@ class Counted:
         last, level = answers.now.get(owner), answers.marked.get(owner)
         if level is None or last is None or owner not in answers.ended:
             return None, None
-        if last < window.until - thresholds.lately(window.rollout):
+        if last < window.until - window.rollout.spec.metrics.lately:
             return None, None
         side, watermark = (
             (NO_NUMBER, level) if owner in answers.numberless else self._answered(answers, window, owner, level)
@@ -419,7 +418,7 @@ class Counted:
             why = MISLEADING[False]
         elif detail.is_unknown or back - {(one.namespace, one.pod) for one in answers.left_out[owner]}:
             why = "scrapes are missing, on their way or cannot be read"
-        elif detail.last is None or detail.last < window.until - thresholds.lately(window.rollout):
+        elif detail.last is None or detail.last < window.until - window.rollout.spec.metrics.lately:
             why = "nothing of its own pods is there"
         elif is_countless(detail.side):
             why = NO_NUMBER
@@ -462,7 +461,9 @@ class Counted:
             return ("its counts do not fit together" if is_odd(side) else side), watermark
         side = replace(side, first=answers.before.get(owner), last=answers.now.get(owner))
         rate, spacing = _usual(window.rollout, owner[1], side), window.rollout.spec.metrics.scrape_interval
-        total, watermark = closed(side, began=began, watermark=known, ended=watermark, rate=rate, spacing=spacing)
+        total, watermark = since_watermark(
+            side, began=began, watermark=known, ended=watermark, rate=rate, spacing=spacing
+        )
         return ("its counters are others than before" if total is None else total), watermark
 
     def _detail(self, window: Window, owner: Owner) -> series.Detail | None:

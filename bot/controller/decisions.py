@@ -19,11 +19,11 @@ from typing import TypeAlias
 from bot.model.errors import Refusal
 from bot.model.rollout import Decided, Rollout, RolloutId, Shown, UserId
 from bot.model.service import ApprovalRule
-from bot.rollout import decide, drift, weights
+from bot.rollout import aborts, approvals, drift, people, weights
 from bot.rollout.phrases import question, status_text
 from bot.rollout.plans import Overrides
 from bot.rollout.transitions import Change
-from bot.words.sentence import Moment, Person, Sentence, Text, said
+from bot.words.sentence import Moment, Person, Sentence, Text, said, together
 
 __all__ = [
     "OF_APPROVERS",
@@ -234,13 +234,13 @@ def decide_on(rollout: Rollout, event: Event, by: UserId, button_token: ButtonTo
     # What is not possible anyway says so itself, which tells more than that the button is old.
     changed = _applied(rollout, event, by, now)
     if button_token != ButtonToken.of(rollout):
-        raise OutOfDate(said("controller.out_of_date"))
+        raise OutOfDate(changed_since(rollout, button_token.evidence) or moved_on(rollout))
     decided, entries = _used_up(rollout, event, changed)
     made = _made(event, by, button_token, now)
     return replace(decided, decided=(*decided.decided, made)[-REMEMBERED:]), entries
 
 
-def _since(rollout: Rollout, seen: ButtonToken) -> Sentence:
+def _since(rollout: Rollout, seen: ButtonToken) -> Text:
     """What has happened to the question that somebody wants to approve."""
     if seen.stage < len(rollout.spec.plan):
         name = rollout.spec.plan[seen.stage].name
@@ -249,14 +249,24 @@ def _since(rollout: Rollout, seen: ButtonToken) -> Sentence:
             last = left.approvals[-1]
             return said("rollout.approved_by_others", who=Person(last.by), at=Moment(last.at))
     if seen.stage != rollout.stage or rollout.retreat:
-        return said("controller.out_of_date")
+        return moved_on(rollout)
     changed = changed_since(rollout, seen.evidence)
     if changed is not None:
         return changed
     if rollout.asked_at is None:
         why = rollout.judgement.sentence if rollout.judgement is not None else ""
-        return said("controller.question_withdrawn", why=why) if why else said("controller.question_gone")
+        return said("controller.question_withdrawn", why=why) if why else _gone(rollout)
     return said("controller.question_changed", question=question(rollout))
+
+
+def _gone(rollout: Rollout) -> Sentence:
+    return said("controller.question_gone", where=status_text(rollout))
+
+
+def moved_on(rollout: Rollout) -> Text:
+    """Where it is now, for whoever has seen it elsewhere; of a way back also why it goes there."""
+    where = said("controller.out_of_date", where=status_text(rollout))
+    return together((where, rollout.reason if rollout.retreat else ""))
 
 
 def changed_since(rollout: Rollout, evidence: int) -> Sentence | None:
@@ -291,23 +301,23 @@ def given(reason: Text) -> Text:
 
 def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> Change:
     if isinstance(event, Abort):
-        return decide.abort(rollout, by, given(event.reason), now)
+        return aborts.abort(rollout, by, given(event.reason), now)
     if isinstance(event, Abandon):
-        return decide.abandon(rollout, by, event.reason, now)
+        return people.abandon(rollout, by, event.reason, now)
     if isinstance(event, Approve):
-        return decide.approve(rollout, by, now, event.shown)
+        return approvals.approve(rollout, by, now, event.shown)
     if isinstance(event, SetShare):
         return weights.set_share(rollout, event.percent, by, now)
     return _PLAIN[type(event)](rollout, by, now)
 
 
 _PLAIN: Mapping[type[Event], Callable[[Rollout, UserId, float], Change]] = {
-    Pause: decide.pause,
-    Resume: decide.resume,
-    Retry: decide.retry,
-    Accept: decide.accept,
-    Restore: decide.restore,
-    KeepTheirs: decide.keep_theirs,
+    Pause: people.pause,
+    Resume: people.resume,
+    Retry: people.retry,
+    Accept: people.accept,
+    Restore: people.restore,
+    KeepTheirs: people.keep_theirs,
     Back: weights.back,
 }
 

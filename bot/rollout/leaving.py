@@ -10,6 +10,7 @@ from enum import Enum, auto
 
 from bot.model.figures import Judgement, Verdict
 from bot.model.rollout import JUDGED, Phase, Rollout
+from bot.rollout.approvals import is_approved
 
 
 class Step(Enum):
@@ -24,8 +25,8 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageFindings:
-    """What is found of a stage.
+class StageStanding:
+    """How a stage stands: what is found of it.
 
     Attributes:
         judged: whether its figures say anything about leaving it.
@@ -49,13 +50,13 @@ class StageFindings:
     flapping: bool
 
 
-def stand(rollout: Rollout, judgement: Judgement, now: float, *, flapping: bool) -> StageFindings:
+def standing_of(rollout: Rollout, judgement: Judgement, now: float, *, flapping: bool) -> StageStanding:
     """How the current stage stands, which was settled before."""
     judged = is_judged(rollout)
     served = time_is_served(rollout, judgement, now)
     # In the reconcile that settled it no figures can be known yet, however short the stage is.
     time_is_up = (served or bool(rollout.asked)) and rollout.settled_at != now
-    return StageFindings(
+    return StageStanding(
         judged=judged,
         passed=not judged or judgement.verdict is Verdict.PASS,
         served=served,
@@ -68,7 +69,7 @@ def stand(rollout: Rollout, judgement: Judgement, now: float, *, flapping: bool)
     )
 
 
-def follows(standing: StageFindings) -> Step:
+def follows(standing: StageStanding) -> Step:
     """A doubt holds once it presses, and people may overrule one that time will not settle. What is good is left, once
     its time is served and people have said yes where they must.
     """
@@ -81,7 +82,7 @@ def follows(standing: StageFindings) -> Step:
     return Step.ASK if standing.asks and not standing.approved else Step.LEAVE
 
 
-def _in_doubt(standing: StageFindings) -> Step:
+def _in_doubt(standing: StageStanding) -> Step:
     if not standing.pressing:
         return Step.STAY
     if not standing.overrulable or not standing.served or standing.paused:
@@ -114,8 +115,3 @@ def may_end_early(rollout: Rollout) -> bool:
     """
     again = rollout.spec.again is not None and rollout.phase is Phase.MIRRORING
     return again or rollout.current.on_copies or (rollout.spec.gates.early and rollout.phase is not Phase.BAKING)
-
-
-def is_approved(rollout: Rollout) -> bool:
-    """Whether as many people have said yes as must."""
-    return len(rollout.approvals) >= rollout.approvals_rule.count

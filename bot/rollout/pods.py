@@ -106,8 +106,8 @@ def join(rollout: Rollout, observed: Observation, judgement: Judgement) -> Judge
     found = tuple(findings(rollout, observed))
     if not found:
         return judgement
-    worst = max((judgement.verdict, *(one.verdict for one in found if one.acts)), key=_badness)
-    ranked = sorted((*found, *judgement.findings), key=lambda one: _badness(one.verdict), reverse=True)
+    worst = max((judgement.verdict, *(one.verdict for one in found if one.acts)), key=lambda one: one.badness)
+    ranked = sorted((*found, *judgement.findings), key=lambda one: one.verdict.badness, reverse=True)
     return replace(judgement, verdict=worst, findings=tuple(ranked))
 
 
@@ -165,7 +165,7 @@ def stranded(rollout: Rollout, observed: Observation) -> Text:
     if routes is None:
         return _unreadable(rollout, observed)
     target, touched = rollout.spec.target, rollout.primary_touched
-    primary, canary = observed.primary.at_home, observed.away
+    primary, canary = observed.primary.reachable, observed.away
     if routes.canary > 0 and canary == 0 and primary > 0:
         return _nobody_ready(routes.canary, target.canary_deployment)
     # Before the upgrade only where the canary has users anyway: nobody is the first to meet it by accident.
@@ -177,7 +177,7 @@ def stranded(rollout: Rollout, observed: Observation) -> Text:
 
 def _unreadable(rollout: Rollout, observed: Observation) -> Text:
     """Somebody's edit does not say where users are: then nobody must be where no pod answers."""
-    if observed.away > 0 or observed.primary.at_home == 0:
+    if observed.away > 0 or observed.primary.reachable == 0:
         return ""
     return said("rollout.edited_routes_strand", name=rollout.spec.target.canary_deployment)
 
@@ -359,7 +359,3 @@ def _wants_fewer(side: _Side) -> Iterator[Finding]:
             limit=float(side.load),
             acts=False,
         )
-
-
-def _badness(verdict: Verdict) -> int:
-    return list(Verdict).index(verdict)
