@@ -164,12 +164,12 @@ class _BySteadyTime(BaseScheduler):  # type: ignore[misc]  # APScheduler has no 
             self._lookup_executor(job.executor).submit_job(job, [job.next_run_time])
             self._late.discard(job.name)
         except MaxInstancesReachedError:
-            self._tell_late(job.name)
+            self._log_late(job.name)
         except Exception:  # a thread that cannot be had now may be had at the next run
             if self.state != STATE_STOPPED:
                 log.exception("job_not_begun", job=job.name)
 
-    def _tell_late(self, name: str) -> None:
+    def _log_late(self, name: str) -> None:
         """Once for each run: a line at every interval would keep a busy machine busier."""
         if name not in self._late:
             self._late.add(name)
