@@ -51,6 +51,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.column_allowed": "Allowed",
     "slack.check_errors": "Errors",
     "slack.check_slower": "Slower than {n} ms",
+    "slack.check_typical": "Typical latency",
     "slack.check_copies": "Copies that arrived",
     "slack.check_requests": "Requests so far",
     "slack.check_harm": "Primary since mirroring",

@@ -51,6 +51,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.column_allowed": "阈值",
     "slack.check_errors": "错误",
     "slack.check_slower": "慢于 {n} ms",
+    "slack.check_typical": "典型延迟",
     "slack.check_copies": "到达的镜像请求",
     "slack.check_requests": "目前的请求数",
     "slack.check_harm": "镜像期间的主版本",
