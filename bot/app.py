@@ -89,8 +89,8 @@ class Bot:
         self._leader = self._controller.under(LeadersStore(adapters.store, adapters.lease))
         self._adoption = adoption = make_adoption(adapters, self._leader, settings.dead_man_seconds)
         client = adapters.slack or slack_client(slack, own.called)
-        channels = adapters.channels or Channels(client, time.monotonic)
-        approvers = Approvers(client, time.monotonic)
+        channels = adapters.channels or Channels(client, adapters.stopwatch)
+        approvers = Approvers(client, adapters.stopwatch)
         self._voices = Voices(settings.voice, self._controller.services(), adapters.catalogue.languages)
         self._delivery = Delivery(
             outbox=adapters.outbox,
@@ -110,6 +110,7 @@ class Bot:
             client=client,
             approvers=approvers,
             clock=adapters.ports.clock,
+            monotonic=adapters.stopwatch,
             voices=self._voices,
             signing_secret=slack.mode.signing_secret.reveal() if isinstance(slack.mode, HttpSettings) else "",
             deduplication=Deduplication(adapters.deduplication.is_new),

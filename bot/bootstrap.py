@@ -7,7 +7,6 @@ import hashlib
 import os
 import secrets
 import socket
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -120,7 +119,7 @@ def connect(
     signer = settings.signer
     store = RedisStore(client, signer, failed=failed)
     slack = slack_client(settings.slack, called) if settings.slack else None
-    channels = Channels(slack, time.monotonic) if slack is not None else None
+    channels = Channels(slack, stopwatch) if slack is not None else None
     ports = Ports(
         store=store,
         freezes=RedisFreezes(client, signer),

@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 import random
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
+from bot.adapters.clock import stopwatch
 from bot.adapters.kube import Kube, ObjectKey, Stream
 from bot.adapters.kube_answers import Expired
 from bot.adapters.kube_objects import Objects
@@ -67,7 +67,7 @@ class WatchCache:
     """The objects of one kind and namespace. What it answers is shared and not to be altered."""
 
     def __init__(
-        self, kube: Kube, kind: str, namespace: str, *, pace: Pace = PACE, monotonic: Clock = time.monotonic
+        self, kube: Kube, kind: str, namespace: str, *, pace: Pace = PACE, monotonic: Clock = stopwatch
     ) -> None:
         self._kube = kube
         self._kind = kind
@@ -234,7 +234,7 @@ class WatchCache:
 class CachedReads:
     """Reads as ``Kube`` offers them, from caches that are begun when they are first read from."""
 
-    def __init__(self, kube: Kube, *, pace: Pace = PACE, monotonic: Clock = time.monotonic) -> None:
+    def __init__(self, kube: Kube, *, pace: Pace = PACE, monotonic: Clock = stopwatch) -> None:
         self._kube = kube
         self._pace = pace
         self._monotonic = monotonic

@@ -22,7 +22,6 @@ from bot.adapters.counters import Owner, buckets_by_owner, owner_of, sides, targ
 from bot.adapters.prometheus_clock import ABOUT_CLOCK, CLOCK, PrometheusClock
 from bot.adapters.prometheus_connection import Answer, PrometheusConnection, Query, Series
 from bot.adapters.windows import ANSWERS, BUCKETS, NOW, TARGETS, Counted, batched, read, selector_of
-from bot.analysis.gates import thresholds
 from bot.cluster.objects import full_host
 from bot.controller.ports import Window
 from bot.model.errors import Fault
@@ -181,7 +180,7 @@ def _own_queries(window: Window) -> Iterator[tuple[str, Query]]:
             gate.query,
             namespace=target.namespace,
             deployment=target.primary_deployment if rollout.primary_judged else target.canary_deployment,
-            seconds=thresholds.lately(rollout),
+            seconds=rollout.spec.metrics.lately,
             labels=rollout.spec.metrics.labels,
         )
         yield gate.name, Query(about=said("adapters.about_gate", name=gate.name), text=text, at=window.until)

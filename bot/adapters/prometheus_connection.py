@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +54,7 @@ Series = tuple[Labels, Mapping[float, float]]  # value by time
 Answer = tuple[Sample, ...] | Fault
 
 _TEXT = frozenset({str})
+_OF_QUERY = re.compile(r"PromQL (warning|info)|\d+ more warning annotations omitted")
 T = TypeVar("T")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -259,6 +261,8 @@ class PrometheusConnection:
             raise refused.about(about) from refused
         except _TooLong as long:
             raise Fault("Prometheus", said("adapters.too_long", about=about)) from long
+        except _Partial as partial:
+            raise Fault("Prometheus", said("adapters.partial_answer", about=about)) from partial
         except Timeout as late:
             raise self._late_answer() from late
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as broken:
@@ -415,6 +419,10 @@ class _TooLong(Exception):  # noqa: N818  # an answer on its way to becoming a F
     """An answer that is longer than anything that is wanted."""
 
 
+class _Partial(Exception):  # noqa: N818  # an answer on its way to becoming a Fault
+    """An answer without the data of a store that could not be asked. What is left looks like fewer pods or requests."""
+
+
 class _BoundedAdapter(HTTPAdapter):
     """An answer ends, through a proxy as well."""
 
@@ -476,7 +484,7 @@ def _session(
 def _inspect(largest: int) -> Callable[..., None]:
     """Read an answer of at most so many bytes. The client hands on the result alone: what else it says is read here.
 
-    Warnings (a store that could not be asked, say) come with data and are kept in the log; the data counts.
+    Where a store behind Thanos or VictoriaMetrics could not be asked, they answer with what the others have.
     """
 
     def inspect(response: Response, **_: object) -> None:
@@ -491,15 +499,23 @@ def _inspect(largest: int) -> Callable[..., None]:
         if response.status_code != HTTPStatus.OK:
             log.warning("prometheus_refused", status=response.status_code, answer=response.text[:EXCERPT])
             raise _Refused(response.status_code)
-        if b'"warnings"' in content:
-            _log_warnings(content)
+        if b'"warnings"' in content or b'"isPartial":true' in content:
+            _refuse_partial(content)
 
     return inspect
 
 
-def _log_warnings(content: bytes) -> None:
+def _refuse_partial(content: bytes) -> None:
+    """Keep warnings in the log, and raise ``_Partial`` where data is missing.
+
+    The engine's own are about the query, such as two kinds of histogram in one sum; all others are a store's.
+    """
     try:
-        warnings = json.loads(content)["warnings"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return  # the word was in a label, or the answer is none: the client will say so
-    log.warning("prometheus_warned", warnings=warnings)
+        answer = json.loads(content)
+        warnings = [str(one) for one in answer.get("warnings") or ()]
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return  # it is no answer, and the client will say so
+    if warnings:
+        log.warning("prometheus_warned", warnings=warnings)
+    if answer.get("isPartial") is True or not all(map(_OF_QUERY.match, warnings)):
+        raise _Partial

@@ -31,7 +31,6 @@ from bot.adapters.counters import (
 )
 from bot.adapters.prometheus_connection import Answer, Query, Sample, Series
 from bot.adapters.queries import SeriesSelector
-from bot.analysis.gates import thresholds
 from bot.analysis.targets import left_out
 from bot.controller.ports import Window
 from bot.model.digits import whole_number
@@ -392,7 +391,7 @@ class Counted:
         last, level = answers.now.get(owner), answers.marked.get(owner)
         if level is None or last is None or owner not in answers.ended:
             return None, None
-        if last < window.until - thresholds.lately(window.rollout):
+        if last < window.until - window.rollout.spec.metrics.lately:
             return None, None
         side, watermark = (
             (NO_NUMBER, level) if owner in answers.numberless else self._answered(answers, window, owner, level)
@@ -419,7 +418,7 @@ class Counted:
             why = MISLEADING[False]
         elif detail.is_unknown or back - {(one.namespace, one.pod) for one in answers.left_out[owner]}:
             why = "scrapes are missing, on their way or cannot be read"
-        elif detail.last is None or detail.last < window.until - thresholds.lately(window.rollout):
+        elif detail.last is None or detail.last < window.until - window.rollout.spec.metrics.lately:
             why = "nothing of its own pods is there"
         elif is_countless(detail.side):
             why = NO_NUMBER

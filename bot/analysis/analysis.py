@@ -19,14 +19,15 @@ from dataclasses import replace
 from bot.analysis import conclusion, course, details, typical_latency
 from bot.analysis.amounts import of
 from bot.analysis.conclusion import Case, Conclusion, conclude
-from bot.analysis.gates import client_errors, thresholds
-from bot.analysis.gates.thresholds import badness
+from bot.analysis.gates import client_errors
+from bot.analysis.gates.all_gates import check_gates
 from bot.analysis.judge import editions
 from bot.analysis.judge.forecast import Forecast, forecast
 from bot.analysis.judge.judge import Interval
 from bot.analysis.judge.verdict import Assessment, Decision
 from bot.analysis.judge.wording import forecast_text
 from bot.analysis.sides import Sides
+from bot.analysis.without_figures import warming_up
 from bot.model.figures import HARM, UNPROVEN, AnalysisState, Figures, Finding, Incident, Judgement, SideFigures, Verdict
 from bot.model.rollout import WATCHED, Phase, Rollout, copies_from
 from bot.model.service import GateLimits, Unproven
@@ -57,7 +58,7 @@ def span(rollout: Rollout, now: float) -> tuple[float, float] | None:
     until = now - rollout.spec.metrics.delay
     if rollout.phase not in WATCHED or since is None or until <= since:
         return None
-    return (since if until - since <= LONGEST else until - thresholds.lately(rollout), until)
+    return (since if until - since <= LONGEST else until - rollout.spec.metrics.lately, until)
 
 
 def unread(rollout: Rollout, now: float) -> Judgement:
@@ -71,7 +72,7 @@ def unread(rollout: Rollout, now: float) -> Judgement:
         finding = Conclusion(verdict=Verdict.INCONCLUSIVE, sentences=late).finding
         return Judgement(at=now, verdict=Verdict.INCONCLUSIVE, findings=(finding,), hold=True)
     same = rollout.judgement is not None and rollout.analysis_state.stage == rollout.current.name
-    return rollout.judgement if rollout.judgement is not None and same else thresholds.warming_up(now)
+    return rollout.judgement if rollout.judgement is not None and same else warming_up(now)
 
 
 def analyse(rollout: Rollout, row: Figures, *, ready: bool = True) -> tuple[Judgement, AnalysisState]:
@@ -86,8 +87,8 @@ def analyse(rollout: Rollout, row: Figures, *, ready: bool = True) -> tuple[Judg
     row = _believed(replace(row, watermarks={}, targets={}), analysis_state)
     state, assessment, whole = _stepped(rollout, _kept(analysis_state, rollout), row, ready=ready)
     stage = row if analysis_state.sums is None else analysis_state.sums + row
-    recent = (*_lately(analysis_state.recent, row.end, thresholds.lately(rollout)), row)
-    beside, strikes = thresholds.check(rollout, stage, recent, analysis_state.strikes)
+    recent = (*_lately(analysis_state.recent, row.end, rollout.spec.metrics.lately), row)
+    beside, strikes = check_gates(rollout, stage, recent, analysis_state.strikes)
     clients = (
         client_errors.analysed(analysis_state.clients, rollout, row, first=analysis_state.sums is None)
         if whole
@@ -249,7 +250,7 @@ def _judged_of(side: SideFigures, limits: GateLimits) -> SideFigures:
 
 def _judgement(rollout: Rollout, case: Case, beside: Sequence[Finding]) -> Judgement:
     word, doubts, unproven = conclude(rollout, case), _doubts(beside), _never_shown(rollout)
-    verdict = max([word.verdict, *(one.verdict for one in beside if one.acts)], key=badness)
+    verdict = max([word.verdict, *(one.verdict for one in beside if one.acts)], key=lambda one: one.badness)
     ranked, expected = _ranked(word, beside, doubts, verdict), _forecast(rollout, case)
     return Judgement(
         at=case.stage.end,
@@ -285,7 +286,7 @@ def _ranked(
     """What decides is told first: a limit that was passed says more than an evidence that is still gathering, and so
     does what it holds for.
     """
-    others = sorted(beside, key=lambda finding: (badness(finding.verdict), finding in doubts), reverse=True)
+    others = sorted(beside, key=lambda finding: (finding.verdict.badness, finding in doubts), reverse=True)
     decides = word.verdict is verdict and (not doubts or verdict is Verdict.FAIL)
     return (word.finding, *others) if decides else (*others, word.finding)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +9,7 @@ from slack_sdk import WebClient
 
 from bot import bootstrap
 from bot.adapters import redis_connection, redis_examination
+from bot.adapters.clock import stopwatch
 from bot.adapters.kube import Kube
 from bot.adapters.redis_examination import Finding, Grade
 from bot.adapters.surroundings import watchdog_trouble
@@ -184,7 +184,7 @@ def _has_all_of_versions(service: ServiceConfig, kube: Kube) -> bool:
 def _audience(adapters: bootstrap.Adapters, slack: WebClient, channels: Channels) -> Iterator[Line]:
     """Whether each service's channel is open, and whether its approvers are people and groups that Slack knows."""
     services = [adapters.catalogue.get(name) for name in adapters.catalogue.names]
-    for service, wrong, unknown in Audience(services, channels, Approvers(slack, time.monotonic)).findings():
+    for service, wrong, unknown in Audience(services, channels, Approvers(slack, stopwatch)).findings():
         problems = together([*wrong, *(said("cli.of_slack", sentence=fault.sentence) for fault in unknown)])
         approvers = service.approvals.approvers or (said("cli.any_member"),)
         fine = said("cli.channel_open", channel=service.channel, approvers=approvers)

@@ -16,7 +16,7 @@ from bot.model.errors import Fault, Refusal, Unreadable
 from bot.model.rollout import Rollout, RolloutId, Target, Topology, UserId
 from bot.model.service import ServiceConfig
 from bot.model.story import Entry, EntryKind
-from bot.rollout import decide
+from bot.rollout import people
 from bot.rollout.transitions import Change
 from bot.words.sentence import Person, TypedIn, said
 
@@ -96,7 +96,7 @@ def record_of(service: ServiceConfig, owner: RolloutId, by: UserId, now: float) 
 def note(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
     """A line of the story of a rollout whose annotations were found: one that has ended, or one that nobody knew."""
     if not rollout.ended:
-        return decide.abandon(rollout, by, reason, now)
+        return people.abandon(rollout, by, reason, now)
     why = reason.strip().rstrip(".")
     name = rollout.spec.target.routes_names
     text = said("controller.annotations_go", who=Person(by), owner=rollout.spec.id, name=name, why=why)

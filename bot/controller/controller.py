@@ -29,7 +29,7 @@ from bot.controller.decisions import (
 from bot.controller.draft import NO_OVERRIDES, Draft, Order, make_draft, with_past
 from bot.controller.forgotten import Forgotten, Keeping
 from bot.controller.heartbeat import Heartbeats
-from bot.controller.hook_calls import Run, Webhooks, in_a_thread
+from bot.controller.hook_calls import Record, Run, Webhooks, in_a_thread
 from bot.controller.last_checks import last_checks
 from bot.controller.locks import Locks
 from bot.controller.lookup import Lookup
@@ -59,7 +59,7 @@ from bot.rollout.actions import (
     Wait,
     next_action,
 )
-from bot.rollout.hooks import Call
+from bot.rollout.hooks import Answer
 from bot.rollout.phrases import status_text
 from bot.rollout.plans import Overrides
 from bot.words.sentence import Code, Text, TypedIn, said
@@ -116,6 +116,8 @@ class Controller(Lookup):
         self._own_pods = OwnPods()
         self._closing = Closing()
         self._webhooks = Webhooks(ports.webhooks, ports.clock, hook_run)
+        # What a webhook has answered is so, whoever leads by now: it is stored without a lease, as commands are.
+        self._answers_store = ports.store
         self._workers = Workers(threads)
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -428,7 +430,7 @@ class Controller(Lookup):
                 self._locks.alone(rollout.key),
             ):
                 latest = self._reconcile_latest(rollout, reading)
-            self._webhooks.call_due(latest, self._note_webhook)
+            self._webhooks.call_due(latest, self._record)
         except Fault as fault:
             self._telemetry.failed(rollout, fault)
             if isinstance(fault, Broken):
@@ -449,44 +451,53 @@ class Controller(Lookup):
             if any(not hook.is_asked for hook in service.webhooks):
                 last = next(iter(self._ports.store.history(service.key, 1)), None)
                 if last is not None and last.ended:
-                    self._webhooks.call_due(last, self._note_webhook)
+                    self._webhooks.call_due(last, self._record)
 
-    def _note_webhook(self, rollout: Rollout, call: Call, failure: Text) -> bool:
-        """Store what a webhook has answered, and go on by it. Without a record it is asked again, with the same key."""
-        stored = False
+    @property
+    def _record(self) -> Record:
+        return Record(read=self._read_for_webhook, keep=self._keep_answer)
+
+    def _read_for_webhook(self, rollout: Rollout) -> Rollout | None:
+        """As it is stored now; nobody is called by whoever does not lead any more, or cannot store what is answered."""
         try:
-            with (
-                contained(said("controller.doing_webhook", name=call.hook.name)),
-                self._locks.alone(rollout.key),
-            ):
-                latest = self._keep_answer(rollout, call, failure)
-                if latest is None:
-                    return False
-                stored = True
-                latest = latest if latest.ended else self._reconcile(latest, self._read(latest))
-            self._webhooks.call_due(latest, self._note_webhook)
+            return self._ports.store.load(rollout.key, rollout.spec.id)
         except Fault as fault:
             self._telemetry.failed(rollout, fault)
-        return stored
+            return None
 
-    def _keep_answer(self, rollout: Rollout, call: Call, failure: Text) -> Rollout | None:
+    def _keep_answer(self, rollout: Rollout, answer: Answer) -> Rollout | None:
+        """Store what a webhook has answered, and go on by it."""
+        kept = None
+        try:
+            with (
+                contained(said("controller.doing_webhook", name=answer.call.hook.name)),
+                self._locks.alone(rollout.key),
+            ):
+                kept = self._store_answer(rollout, answer)
+                if kept is not None and not kept.ended:
+                    return self._reconcile(kept, self._read(kept))
+        except Fault as fault:
+            self._telemetry.failed(rollout, fault)
+        return kept
+
+    def _store_answer(self, rollout: Rollout, answer: Answer) -> Rollout | None:
         """The rollout with the answer in it, whatever else is stored meanwhile: a late write of a bot that has died, or
         another replica's, makes it no other answer. None where there is no record.
 
         Raises:
-            Fault: the store could not be reached, is no longer ours to write, or changed each time.
+            Fault: the store could not be reached, or changed each time.
         """
         for _ in range(ANSWER_TRIES - 1):
             with suppress(Stale):
-                return self._keep_answer_now(rollout, call, failure)
-        return self._keep_answer_now(rollout, call, failure)
+                return self._store_answer_now(rollout, answer)
+        return self._store_answer_now(rollout, answer)
 
-    def _keep_answer_now(self, rollout: Rollout, call: Call, failure: Text) -> Rollout | None:
-        latest = self._ports.store.load(rollout.key, rollout.spec.id)
+    def _store_answer_now(self, rollout: Rollout, answer: Answer) -> Rollout | None:
+        latest = self._answers_store.load(rollout.key, rollout.spec.id)
         if latest is None:
             return None
-        noted, entries = hooks.answered(latest, call, failure, self._ports.clock.now())
-        return self._save(latest, noted, entries) if noted is not latest else latest
+        noted, entries = hooks.answered(latest, answer, self._ports.clock.now())
+        return latest if noted is latest else self._save(latest, noted, entries, self._answers_store)
 
     def _notify_unwatched(self, rollout: Rollout, broken: Broken) -> None:
         """Tell people, once per fault, that this rollout cannot be looked after."""
@@ -564,8 +575,8 @@ class Controller(Lookup):
         )
         return replace(observed, denied=self._denied.get(rollout.spec.id))
 
-    def _save(self, before: Rollout, after: Rollout, entries: Sequence[Entry]) -> Rollout:
-        saved = self._ports.store.save(after, entries)
+    def _save(self, before: Rollout, after: Rollout, entries: Sequence[Entry], store: Store | None = None) -> Rollout:
+        saved = (store or self._ports.store).save(after, entries)
         self._note_saved(saved)
         self._closing.note(saved)
         self._telemetry.changed(before, saved, entries)

@@ -19,7 +19,7 @@ from typing import TypeAlias
 from bot.model.errors import Refusal
 from bot.model.rollout import Decided, Rollout, RolloutId, Shown, UserId
 from bot.model.service import ApprovalRule
-from bot.rollout import decide, drift, weights
+from bot.rollout import aborts, approvals, drift, people, weights
 from bot.rollout.phrases import question, status_text
 from bot.rollout.plans import Overrides
 from bot.rollout.transitions import Change
@@ -291,23 +291,23 @@ def given(reason: Text) -> Text:
 
 def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> Change:
     if isinstance(event, Abort):
-        return decide.abort(rollout, by, given(event.reason), now)
+        return aborts.abort(rollout, by, given(event.reason), now)
     if isinstance(event, Abandon):
-        return decide.abandon(rollout, by, event.reason, now)
+        return people.abandon(rollout, by, event.reason, now)
     if isinstance(event, Approve):
-        return decide.approve(rollout, by, now, event.shown)
+        return approvals.approve(rollout, by, now, event.shown)
     if isinstance(event, SetShare):
         return weights.set_share(rollout, event.percent, by, now)
     return _PLAIN[type(event)](rollout, by, now)
 
 
 _PLAIN: Mapping[type[Event], Callable[[Rollout, UserId, float], Change]] = {
-    Pause: decide.pause,
-    Resume: decide.resume,
-    Retry: decide.retry,
-    Accept: decide.accept,
-    Restore: decide.restore,
-    KeepTheirs: decide.keep_theirs,
+    Pause: people.pause,
+    Resume: people.resume,
+    Retry: people.retry,
+    Accept: people.accept,
+    Restore: people.restore,
+    KeepTheirs: people.keep_theirs,
     Back: weights.back,
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.analysis import analysis
-from bot.analysis.gates.thresholds import PROPAGATION
+from bot.analysis.gates.propagation import PROPAGATION
 from bot.controller.freezes import frozen_or_why_not
 from bot.controller.ports import Ports
 from bot.controller.unheard import why_unheard

@@ -18,7 +18,7 @@ from bot.model.errors import Disbelieved, Fault, Refusal, Stale, Unreadable
 from bot.model.rollout import BOT, Phase, Rollout, RolloutId, Target, UserId
 from bot.model.service import ServiceConfig
 from bot.model.story import Entry, EntryKind
-from bot.rollout import deadman, decide
+from bot.rollout import aborts, deadman, decide
 from bot.words.sentence import Text, TypedIn, said, together
 
 
@@ -120,7 +120,7 @@ class Forgotten:
         # What the store has a record of keeps its id; the abort of its annotations has one of its own.
         own = found.annotations.owner if found.claim is Claim.FORGOTTEN else self._new_id()
         taken = adoption.adopt(known, found, own, by, self._ports, now)
-        aborting, entries = decide.abort(taken, by, reason, now, stage_known=False)
+        aborting, entries = aborts.abort(taken, by, reason, now, stage_known=False)
         if found.claim is Claim.UNREADABLE and not self._ports.store.set_aside(known.key, found.annotations.owner):
             raise Stale("Redis", said("controller.readable_after_all", service=known.name))
         stored = self._keeping.create(aborting, entries)

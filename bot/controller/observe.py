@@ -8,7 +8,7 @@ from itertools import count
 from typing import TypeVar
 
 from bot.analysis import analysis, targets
-from bot.analysis.gates import thresholds
+from bot.analysis.without_figures import unavailable
 from bot.controller.containment import Broken, contained
 from bot.controller.ports import Mesh, Metrics, Window, Workloads
 from bot.model.errors import Cause, Fault
@@ -133,11 +133,11 @@ def judge(
         return analysis.unread(rollout, now), rollout.analysis_state
     if isinstance(reading, Fault):
         why = said("controller.prometheus_unasked", why=reading.sentence)
-        return thresholds.unavailable(now, why), rollout.analysis_state
+        return unavailable(now, why), rollout.analysis_state
     try:
         with contained(said("controller.doing_judge", service=rollout.spec.service)):
             known, strange = targets.believed(rollout, reading, own, ready)
             judgement, analysis_state = analysis.analyse(rollout, known, ready=home)
             return targets.noted(judgement, strange), analysis_state
     except Broken as broken:
-        return thresholds.unavailable(now, broken.sentence), rollout.analysis_state
+        return unavailable(now, broken.sentence), rollout.analysis_state

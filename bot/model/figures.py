@@ -75,6 +75,11 @@ class Verdict(StrEnum):
     ERROR = "error"
     FAIL = "fail"
 
+    @property
+    def badness(self) -> int:
+        """To rank by: more is worse."""
+        return list(Verdict).index(self)
+
 
 class Tendency(StrEnum):
     """Where a check leans whose verdict does not say it yet. Only ``WORSE`` is read and written today.

@@ -703,7 +703,7 @@ class Rollout:
 
     @property
     def primary_touched(self) -> bool:
-        """Whether the primary may have been patched: then going home leads over the canary (``decide.abort``)."""
+        """Whether the primary may have been patched: then going home leads over the canary (``aborts.abort``)."""
         on_the_way = () if self.retreat else self.spec.plan[: self.stage + 1]
         return self.touched or any(stage.template is Template.UPGRADED for stage in on_the_way)
 

@@ -190,6 +190,8 @@ class ErrorBudget:
 
 
 SCRAPE_TIMEOUT = 10.0  # seconds; Prometheus's own default
+# Seconds that hard limits look back, or four scrapes (Prometheus' rule for rates) where that is longer.
+LATELY = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +217,11 @@ class MetricsSource:
         which is ten seconds where nobody changed it, and never more than the interval.
         """
         return self.read_delay if self.read_delay is not None else min(self.scrape_interval, SCRAPE_TIMEOUT)
+
+    @property
+    def lately(self) -> float:
+        """How many seconds back hard limits and custom queries look."""
+        return max(LATELY, 4 * self.scrape_interval)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """What may happen to a rollout. Pure: a rollout and an event go in, a new rollout and lines of its story come out.
 
-**Rule 1.** A phase is changed by the events below (those of ``weights`` among them), or by one of the rules that
-``_RULES`` lists (some of them live in ``retreat``), and only through the table in ``transitions``.
-**Rule 2.** An event that is not possible now raises ``Refusal`` and changes nothing.
+**Rule 1.** A phase is changed by what people ask for (``approvals``, ``aborts``, ``people``, ``weights``), or by one of
+the rules that ``_RULES`` lists (some of them live in ``retreat``), and only through the table in ``transitions``.
+**Rule 2.** What is not possible now raises ``Refusal`` and changes nothing.
 **Rule 3.** Nothing here acts. What the new value means for the cluster is ``bot.rollout.actions``'s business.
 
 Theory of operation
@@ -23,47 +23,42 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot.model.copies import replace
-from bot.model.errors import Refusal
 from bot.model.figures import AnalysisState, Judgement, Verdict
 from bot.model.observation import BLIND, Observation
 from bot.model.rollout import (
-    ALL_CANARY,
     BOT,
     WATCHED,
-    Approval,
     Hold,
     HoldCause,
     Phase,
     Question,
     QuestionKind,
     Rollout,
-    Shown,
     StageKind,
-    Stopped,
     Template,
-    UserId,
 )
 from bot.model.service import OnDrift, OnTimeout
 from bot.model.story import Entry, EntryKind
 from bot.model.versions import spoken_sides
 from bot.model.webhooks import OnFailure
 from bot.rollout import alarms, capacity, drift, holds, hooks, phrases, pods, questions, retreat, step_back
+from bot.rollout.aborts import abort, drain
+from bot.rollout.approvals import is_approved
 from bot.rollout.compare import Gap, Part, compare, is_complete
 from bot.rollout.deadman import failsafe_sentence
-from bot.rollout.leaving import Step, follows, is_approved, is_judged, stand
+from bot.rollout.leaving import Step, follows, is_judged, stand
 from bot.rollout.obstacles import unobserved, unwritten
-from bot.rollout.phrases import called, describe, doing
-from bot.rollout.plans import make_finish, make_retreat
-from bot.rollout.transitions import Change, counts, withdraw
+from bot.rollout.phrases import called, doing
+from bot.rollout.plans import make_retreat
+from bot.rollout.transitions import Change, withdraw
 from bot.rollout.transitions import enter as _enter
 from bot.rollout.transitions import entry as _entry
-from bot.words.sentence import Moment, Person, Seconds, Text, said, together
+from bot.words.sentence import Seconds, Text, said, together
 
-_TYPED = Shown()
 _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 
 
-# --- what people ask for ---------------------------------------------------------------------------------------------
+# --- the start -------------------------------------------------------------------------------------------------------
 
 
 def enter_first_stage(rollout: Rollout, now: float, warnings: Sequence[Text] = ()) -> Change:
@@ -79,189 +74,6 @@ def refuse(rollout: Rollout, reasons: Sequence[Text], now: float) -> Change:
     spec = rollout.spec
     text = said("rollout.refused", service=spec.service, version=spec.version, reasons=tuple(reasons))
     return refused, (_entry(now, EntryKind.ENDED, text, rollout.spec.started_by),)
-
-
-def approve(rollout: Rollout, by: UserId, now: float, shown: Shown = _TYPED) -> Change:
-    """One person lets the current stage be left; whether they may at all is checked where people are known.
-
-    ``shown`` is where they saw it asked; what was asked then is kept with it.
-
-    Raises:
-        Refusal: nothing is waiting for approval, it is their own rollout, or they or enough others have approved.
-    """
-    _refuse_ended(rollout)
-    if rollout.asked_at is None:
-        raise Refusal(said("rollout.nothing_to_approve", service=rollout.spec.service, where=describe(rollout)))
-    rule = rollout.approvals_rule
-    if by == rollout.spec.started_by and not rule.own:
-        raise Refusal(said("rollout.not_ones_own"))
-    if any(approval.by == by for approval in rollout.approvals):
-        raise Refusal(said("rollout.approved_already"))
-    if len(rollout.approvals) >= rule.count:
-        last = rollout.approvals[-1]
-        raise Refusal(said("rollout.approved_by_others", who=Person(last.by), at=Moment(last.at)))
-    about, seen = (rollout.question or Question()).about, replace(shown, text=questions.shown(rollout))
-    approvals = (*rollout.approvals, Approval(by=by, at=now, about=about, shown=seen))
-    following, given = phrases.next_called(rollout), len(approvals)
-    text = said(
-        "rollout.approved_without_webhook"
-        if questions.is_about_webhook(rollout)
-        else "rollout.approved_anyway"
-        if rollout.is_asked_in_doubt
-        else "rollout.approved",
-        who=Person(by),
-        stage=following,
-        given=given,
-        needed=rule.count,
-    )
-    approved = holds.drop(replace(rollout, approvals=approvals), HoldCause.APPROVAL)
-    return approved, (replace(_entry(now, EntryKind.APPROVED, text, by), shown=seen),)
-
-
-def _drain(rollout: Rollout) -> float:
-    """Seconds that a canary which goes back to no pods idles after its last users."""
-    return rollout.spec.parked.drain if rollout.spec.parked else 0.0
-
-
-def abort(rollout: Rollout, by: UserId, reason: Text, now: float, *, stage_known: bool = True) -> Change:
-    """Everyone back to the healthy side, from any phase, by the shortest safe way.
-
-    Unless the last figures were good the canary is taken for the trouble, and nobody waits for comfort at home.
-    Without ``stage_known`` it is not said where in its plan the rollout was.
-
-    Raises:
-        Refusal: it has ended, or is aborting already.
-    """
-    _refuse_ended(rollout)
-    if rollout.phase is Phase.ABORTING:
-        raise Refusal(said("rollout.aborting_already", service=rollout.spec.service))
-    way_home = make_retreat(primary_touched=rollout.primary_touched, drain=_drain(rollout))
-    text = phrases.aborted(rollout, by, reason, now, stage_known=stage_known)
-    urgent = by == BOT or rollout.judgement is None or rollout.judgement.verdict is not Verdict.PASS
-    aborting = _enter(
-        rollout,
-        Phase.ABORTING,
-        0,
-        now,
-        retreat=way_home,
-        reason=reason,
-        paused_by=None,
-        retries=0,
-        urgent=urgent,
-        stopped=_stopped(rollout, by, now, stage_known=stage_known),
-    )
-    return aborting, (_entry(now, EntryKind.ABORTING, text, by),)
-
-
-def _stopped(rollout: Rollout, by: UserId, now: float, *, stage_known: bool) -> Stopped:
-    judgement = rollout.judgement
-    failed = judgement is not None and judgement.verdict is Verdict.FAIL and by == BOT
-    figures = judgement.figures if judgement and rollout.analysis_state.stage == rollout.current.name else None
-    return Stopped(
-        at=now,
-        stage=called(rollout.current) if stage_known else "",
-        by=by,
-        gate=next((one.gate for one in judgement.findings if one.acts), "") if judgement and failed else "",
-        canary=counts(figures.canary if figures else None),
-        primary=counts(figures.primary if figures else None),
-    )
-
-
-def abandon(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
-    """A person takes the rollout out of our hands: the record ends here, and nothing in the cluster is moved.
-
-    The exit that needs nothing of the world: it works where an abort cannot, because what it would bring home is gone,
-    forbidden or somebody else's now.
-
-    Raises:
-        Refusal: it has ended or has not begun, or no reason is given.
-    """
-    _refuse_ended(rollout)
-    why = reason.strip().rstrip(".")
-    if not why:
-        raise Refusal(said("rollout.abandon_needs_reason", service=rollout.spec.service))
-    abandoned = _enter(rollout, Phase.ABANDONED, rollout.stage, now, reason=f"{why}.", paused_by=None)
-    return abandoned, (_entry(now, EntryKind.ENDED, phrases.abandoned(rollout, by, why), by),)
-
-
-def pause(rollout: Rollout, by: UserId, now: float) -> Change:
-    """Keep the routes as they are until resumed. Safety goes on.
-
-    Raises:
-        Refusal: it has ended, is paused already, or is on its way back.
-    """
-    _refuse_ended(rollout)
-    if rollout.phase in {Phase.ABORTING, Phase.HALTED}:
-        raise Refusal(said("rollout.not_to_be_paused", service=rollout.spec.service, where=describe(rollout)))
-    if rollout.paused_by:
-        raise Refusal(said("rollout.paused_already", service=rollout.spec.service))
-    text = said("rollout.paused", who=Person(by), stage=called(rollout.current))
-    return replace(rollout, paused_by=by), (_entry(now, EntryKind.PAUSED, text, by),)
-
-
-def resume(rollout: Rollout, by: UserId, now: float) -> Change:
-    """Undo ``pause``.
-
-    Raises:
-        Refusal: it has ended or is not paused.
-    """
-    _refuse_ended(rollout)
-    if not rollout.paused_by:
-        raise Refusal(said("rollout.not_paused", service=rollout.spec.service, where=describe(rollout)))
-    text = said("rollout.resumed", who=Person(by), stage=called(rollout.current))
-    return replace(rollout, paused_by=None), (_entry(now, EntryKind.RESUMED, text, by),)
-
-
-def restore(rollout: Rollout, by: UserId, now: float) -> Change:
-    """Write ours again over somebody else's change.
-
-    Raises:
-        Refusal: nobody has changed anything, or ours must not be written now.
-    """
-    _refuse_ended(rollout)
-    if rollout.drift is None:
-        raise Refusal(said("rollout.nothing_to_restore", service=rollout.spec.service))
-    return drift.restore(rollout, by, now)
-
-
-def keep_theirs(rollout: Rollout, by: UserId, now: float) -> Change:
-    """Leave somebody else's change as it is, and wait.
-
-    Raises:
-        Refusal: nobody has changed anything, or that was chosen already.
-    """
-    _refuse_ended(rollout)
-    if rollout.drift is None:
-        raise Refusal(said("rollout.nothing_to_restore", service=rollout.spec.service))
-    return drift.keep_theirs(rollout, by, now)
-
-
-def retry(rollout: Rollout, by: UserId, now: float) -> Change:
-    """Out of a halt: try the primary upgrade (or the retreat) once more.
-
-    Raises:
-        Refusal: it is not halted.
-    """
-    _refuse_not_halted(rollout)
-    phase = Phase.ABORTING if rollout.retreat else Phase.UPGRADING
-    again = _enter(rollout, phase, rollout.stage, now, reason="", retries=rollout.retries + 1)
-    text = said("rollout.retried", who=Person(by), stage=called(rollout.current))
-    return again, (_entry(now, EntryKind.RESUMED, text, by),)
-
-
-def accept(rollout: Rollout, by: UserId, now: float) -> Change:
-    """Out of a halt: stay on the canary, as it is.
-
-    Raises:
-        Refusal: it is not halted, or users are on both sides.
-    """
-    _refuse_not_halted(rollout)
-    if rollout.current.routes != ALL_CANARY:
-        raise Refusal(said("rollout.users_on_both"))
-    finish = make_finish(Phase.BAKING, ALL_CANARY)
-    text = phrases.accepted(rollout, by)
-    ended = _enter(rollout, Phase.BAKING, 0, now, retreat=(finish,), accepted=True, reason=text)
-    return ended, (_entry(now, EntryKind.APPROVED, text, by),)
 
 
 # --- what a reconcile finds -------------------------------------------------------------------------------------------
@@ -328,7 +140,7 @@ def _after_failsafe(rollout: Rollout, observed: Observation, _judgement: Judgeme
     live = observed.placed
     if live is not None and live.canary == 0 and is_complete(observed.primary, Template.RECORDED):
         # Everyone is home, and home is as it was: nobody has to go by the canary once more.
-        aborting = replace(aborting, retreat=make_retreat(primary_touched=False, drain=_drain(rollout)), touched=False)
+        aborting = replace(aborting, retreat=make_retreat(primary_touched=False, drain=drain(rollout)), touched=False)
     name = rollout.spec.target.primary_deployment
     then = (said("rollout.restored_first", primary=name),) if aborting.primary_touched else ()
     return aborting, (_entry(now, EntryKind.ABORTING, said("rollout.aborted", stage=at, facts=(reason, *then))),)
@@ -359,7 +171,7 @@ def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     if before is None or judgement.verdict is not Verdict.PASS:
         return (rollout if before is None else holds.put(rollout, replace(before, calm_since=None))), ()
     calm_since = now if before.calm_since is None else before.calm_since
-    if now - calm_since < (holds.CALM_SECONDS if before.times > 1 else 0.0):
+    if now - calm_since < (holds.calm_seconds(rollout, before) if before.times > 1 else 0.0):
         return holds.put(rollout, replace(before, calm_since=calm_since)), ()
     text = said("rollout.halted_and_good", version=rollout.spec.version)
     return holds.drop(rollout, HoldCause.METRICS), (_entry(now, EntryKind.RESUMED, text),)
@@ -395,7 +207,7 @@ def _upgraded_unawares(rollout: Rollout, observed: Observation, _judgement: Judg
         return rollout, ()
     name = rollout.spec.target.primary_deployment
     text = said("rollout.upgraded_unawares", primary=name, version=rollout.spec.version)
-    way_home = make_retreat(primary_touched=True, drain=_drain(rollout))
+    way_home = make_retreat(primary_touched=True, drain=drain(rollout))
     restoring = _enter(rollout, Phase.ABORTING, 0, now, retreat=way_home, touched=True)
     return restoring, (_entry(now, EntryKind.STAGE, text, stage=restoring.current.name),)
 
@@ -661,21 +473,6 @@ def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | 
 def _summary(rollout: Rollout, judgement: Judgement, now: float) -> Entry:
     text, gist = phrases.summary(rollout, judgement), phrases.gist(judgement)
     return _entry(now, EntryKind.SUMMARY, text, stage=rollout.current.name, gist=gist)
-
-
-# --- the few lines everything above goes through ---------------------------------------------------------------------
-
-
-def _refuse_ended(rollout: Rollout) -> None:
-    if rollout.ended:
-        spec = rollout.spec
-        raise Refusal(said("rollout.has_ended", service=spec.service, version=spec.version, how=describe(rollout)))
-
-
-def _refuse_not_halted(rollout: Rollout) -> None:
-    _refuse_ended(rollout)
-    if rollout.phase is not Phase.HALTED:
-        raise Refusal(said("rollout.not_halted", service=rollout.spec.service, where=describe(rollout)))
 
 
 _RULES: tuple[Callable[[Rollout, Observation, Judgement, float], Change], ...] = (

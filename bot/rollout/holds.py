@@ -20,7 +20,8 @@ from bot.rollout.transitions import Change, entry
 from bot.words.sentence import Seconds, Sentence, Text, said
 
 CALM_SECONDS = 60.0  # that a cause must stay away when it came back once; twice as long each time more
-LONGEST_CALM = 600.0
+CALM_SCRAPES = 4  # figures say nothing new between two scrapes: where those are quick, so many are as good as a minute
+LONGEST_CALM = 10.0  # times as long at most
 STEADY_SECONDS = 1800.0  # away for so long, it is news when it comes again
 FLAPS = 2  # times after which a cause that comes and goes is not told any more
 
@@ -70,7 +71,7 @@ def _again(rollout: Rollout, known: Hold, sentence: Text, now: float) -> Change:
         return put(rollout, hold), ()
     text = _holding_again(rollout, sentence)
     if not rollout.retreat:
-        calm = Seconds(_calm(times))
+        calm = Seconds(calm_seconds(rollout, hold))
         text = said("rollout.holding_until_calm", stage=called(rollout.current), why=sentence, calm=calm)
     return put(rollout, hold), (entry(now, EntryKind.HELD, text),)
 
@@ -109,7 +110,7 @@ def gone(rollout: Rollout, now: float, *causes: HoldCause) -> Change:
 def _over(rollout: Rollout, hold: Hold, now: float) -> Change:
     if hold.times > 1 and not rollout.retreat:
         calm_since = now if hold.calm_since is None else hold.calm_since
-        if now - calm_since < _calm(hold.times):
+        if now - calm_since < calm_seconds(rollout, hold):
             return (rollout if hold.calm_since is not None else put(rollout, replace(hold, calm_since=now))), ()
     led = rollout.hold is not None and rollout.hold.cause is hold.cause
     after = put(rollout, replace(hold, over_since=now, calm_since=None))
@@ -120,8 +121,12 @@ def _over(rollout: Rollout, hold: Hold, now: float) -> Change:
     return after, (entry(now, EntryKind.HELD, _holding_again(rollout, after.hold.sentence)),) if led else ()
 
 
-def _calm(times: int) -> float:
-    return min(CALM_SECONDS * 2.0 ** min(times - 2, 16), LONGEST_CALM)
+def calm_seconds(rollout: Rollout, hold: Hold) -> float:
+    """How long its cause must stay away before it is over, in seconds."""
+    calm = CALM_SECONDS
+    if hold.cause is HoldCause.METRICS:
+        calm = min(calm, CALM_SCRAPES * rollout.spec.metrics.scrape_interval)
+    return calm * min(2.0 ** min(hold.times - 2, 16), LONGEST_CALM)
 
 
 def put(rollout: Rollout, hold: Hold) -> Rollout:

@@ -42,12 +42,26 @@ class Call:
         return 0 if run is None else run.tries
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a call has come to.
+
+    Attributes:
+        tries: how many answers were known before it: it is the answer of the next one.
+        failure: why it was no yes; "" is a yes.
+    """
+
+    call: Call
+    tries: int
+    failure: Text
+
+
 # What is to be called
 
 
 def due(rollout: Rollout, now: float) -> tuple[Call, ...]:
     """What is to be called now, the ones to be called again only after a pause."""
-    return tuple(call for call in _of_now(rollout, now) if _is_due(_run(rollout, call), now))
+    return tuple(call for call in of_now(rollout, now) if _is_due(_run(rollout, call), now))
 
 
 def _is_due(run: HookRun | None, now: float) -> bool:
@@ -60,7 +74,8 @@ def _pause(tries: int) -> float:
     return min(FIRST_PAUSE * 2.0 ** min(tries - 1, 16), LONGEST_PAUSE)
 
 
-def _of_now(rollout: Rollout, now: float) -> Iterator[Call]:
+def of_now(rollout: Rollout, now: float) -> Iterator[Call]:
+    """Every call of the moments that it is now, whatever has become of it."""
     for moment, at in _moments(rollout, now):
         yield from (Call(hook=hook, at=at) for hook in rollout.spec.webhooks if hook.when is moment)
 
@@ -120,12 +135,14 @@ def stage_key(rollout: Rollout) -> str:
 # What was answered
 
 
-def answered(rollout: Rollout, call: Call, failure: Text, now: float) -> tuple[Rollout, tuple[Entry, ...]]:
-    """The webhook has said yes ("" is yes), or why not. That one was given up is told where nothing waits for it."""
-    before = _run(rollout, call)
+def answered(rollout: Rollout, answer: Answer, now: float) -> tuple[Rollout, tuple[Entry, ...]]:
+    """The rollout with this answer. That a webhook was given up is told where nothing waits for it."""
+    call, failure, before = answer.call, answer.failure, _run(rollout, answer.call)
     if before is not None and before.state is not HookState.CALLED:
         return rollout, ()  # another replica's call was answered first
-    tries = 1 + (before.tries if before else 0)
+    if failure and call.tries(rollout) > answer.tries:
+        return rollout, ()  # it is stored already, and only the store's own answer was lost
+    tries = 1 + call.tries(rollout)
     state = _state(call.hook, failure, tries)
     run = HookRun(hook=call.hook.name, place=call.at, state=state, tries=tries, tried_at=now, why=failure)
     changed = _with(rollout, run)
@@ -173,7 +190,7 @@ def failed(rollout: Rollout, then: OnFailure) -> HookRun | None:
 
 def _open(rollout: Rollout) -> Iterator[Call]:
     """Those of now whose answer is waited for, and is not a yes."""
-    for call in _of_now(rollout, rollout.since):
+    for call in of_now(rollout, rollout.since):
         run = _run(rollout, call)
         if call.hook.is_asked and (run is None or run.state in {HookState.CALLED, HookState.FAILED}):
             yield call

@@ -10,6 +10,7 @@ from enum import Enum, auto
 
 from bot.model.figures import Judgement, Verdict
 from bot.model.rollout import JUDGED, Phase, Rollout
+from bot.rollout.approvals import is_approved
 
 
 class Step(Enum):
@@ -114,8 +115,3 @@ def may_end_early(rollout: Rollout) -> bool:
     """
     again = rollout.spec.again is not None and rollout.phase is Phase.MIRRORING
     return again or rollout.current.on_copies or (rollout.spec.gates.early and rollout.phase is not Phase.BAKING)
-
-
-def is_approved(rollout: Rollout) -> bool:
-    """Whether as many people have said yes as must."""
-    return len(rollout.approvals) >= rollout.approvals_rule.count

@@ -106,8 +106,8 @@ def join(rollout: Rollout, observed: Observation, judgement: Judgement) -> Judge
     found = tuple(findings(rollout, observed))
     if not found:
         return judgement
-    worst = max((judgement.verdict, *(one.verdict for one in found if one.acts)), key=_badness)
-    ranked = sorted((*found, *judgement.findings), key=lambda one: _badness(one.verdict), reverse=True)
+    worst = max((judgement.verdict, *(one.verdict for one in found if one.acts)), key=lambda one: one.badness)
+    ranked = sorted((*found, *judgement.findings), key=lambda one: one.verdict.badness, reverse=True)
     return replace(judgement, verdict=worst, findings=tuple(ranked))
 
 
@@ -359,7 +359,3 @@ def _wants_fewer(side: _Side) -> Iterator[Finding]:
             limit=float(side.load),
             acts=False,
         )
-
-
-def _badness(verdict: Verdict) -> int:
-    return list(Verdict).index(verdict)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from bot.model.figures import Verdict
 from bot.model.rollout import HoldCause, Phase, Rollout, Stage
 from bot.model.service import Unproven
-from bot.rollout.leaving import is_approved, may_end_early
+from bot.rollout.approvals import is_approved
+from bot.rollout.leaving import may_end_early
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from bot.model.errors import Refusal
 from bot.model.figures import SideFigures, Verdict
 from bot.model.rollout import BOT, ENDED, JUDGED, MOST_WALKED, Phase, Rollout, StageOutcome, UserId, Walked
 from bot.model.story import Entry, EntryKind
+from bot.rollout.phrases import describe
 from bot.words.sentence import Code, Text, said
 
 Change = tuple[Rollout, tuple[Entry, ...]]
@@ -138,6 +139,17 @@ def withdraw(rollout: Rollout, now: float) -> Rollout:
         approvals=(),
         evidence=rollout.evidence + 1,
     )
+
+
+def refuse_ended(rollout: Rollout) -> None:
+    """Let nobody change what is over.
+
+    Raises:
+        Refusal: it has ended.
+    """
+    if rollout.ended:
+        spec = rollout.spec
+        raise Refusal(said("rollout.has_ended", service=spec.service, version=spec.version, how=describe(rollout)))
 
 
 def entry(now: float, kind: EntryKind, text: Text, by: UserId = BOT, *, stage: str = "", gist: Text = "") -> Entry:

@@ -74,7 +74,7 @@ def _worst(rollout: Rollout) -> tuple[Finding, int] | None:
             found.append((finding, 1))
         elif finding.compared is Measure.LATENCY and finding.bound in bounds:
             found.append((finding, 2 + bounds.index(finding.bound)))
-    return min(found, key=lambda one: (gate_rows.WORST_FIRST.index(one[0].verdict), -_near(one[0])), default=None)
+    return min(found, key=lambda one: (-one[0].verdict.badness, -_near(one[0])), default=None)
 
 
 def _near(finding: Finding) -> float:

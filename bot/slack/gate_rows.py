@@ -27,7 +27,6 @@ from bot.words.sentence import Sentence, Text, said
 MOST_ROWS = 4  # what fits on a screen below the chart; every check is in Details
 NOTHING = "\N{EN DASH}"
 
-WORST_FIRST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
 _NAMES = {
     EVIDENCE: said("slack.check_in_all"),
     UNPROVEN: said("slack.check_in_all"),
@@ -73,7 +72,7 @@ def shown(judgement: Judgement) -> list[Finding]:
         for finding in judgement.findings
         if finding.gate not in _WITHOUT_FIGURE and (finding.value is not None or finding.verdict in _ANYWAY)
     ]
-    return sorted(found, key=lambda finding: (WORST_FIRST.index(finding.verdict), finding.compared is None))
+    return sorted(found, key=lambda finding: (-finding.verdict.badness, finding.compared is None))
 
 
 def columns(rollout: Rollout, voice: Voice) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
-"""The gates beside the sequential judge: a new gate is a file here. Pure.
+"""The gates beside the sequential judge: a new gate is a file here, and its line in ``all_gates``. Pure.
 
-``thresholds`` holds what is judged by fixed limits, and calls ``mirror_harm``; ``client_errors`` has bets of its own.
-``bot.analysis.analysis`` calls both. What is no gate and serves several (``sides``, ``amounts``, ``histograms``) is
-outside.
+``client_errors`` has bets of its own, and is called by ``bot.analysis.analysis``. What is no gate and serves several:
+``strikes`` and ``unknown`` here; ``sides``, ``amounts`` and ``histograms`` outside.
 """

@@ -64,6 +64,7 @@ SENTENCES: Mapping[str, str] = {
     "adapters.own_queries_within": "did not answer the service's own queries within {n:second|seconds}.",
     "adapters.query_late": "did not answer within {n:second|seconds}.",
     "adapters.too_long": "answered the query for {about} with more than one number.",
+    "adapters.partial_answer": "has only a part of the data for {about}: a store behind it could not be asked.",
     "adapters.odd_answer": "gave an answer to the query for {about} that is not its API's.",
     "adapters.unreached": "cannot be reached ({kind}).",
     "adapters.bad_credentials": "refuses our credentials (HTTP {status}).",

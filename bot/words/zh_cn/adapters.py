@@ -63,6 +63,7 @@ SENTENCES: Mapping[str, str] = {
     "adapters.own_queries_within": "在 {n} 秒内没有答复服务自己的查询。",
     "adapters.query_late": "在 {n} 秒内没有响应。",
     "adapters.too_long": "对 {about} 的查询返回了多个数值。",
+    "adapters.partial_answer": "对 {about} 的查询只返回了部分数据：其后端的某个存储无法访问。",
     "adapters.odd_answer": "对 {about} 的查询返回的内容不符合其 API。",
     "adapters.unreached": "无法连接（{kind}）。",
     "adapters.bad_credentials": "拒绝了我们的凭据（HTTP {status}）。",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_connection import CONCURRENT_SLOW, LARGEST, PrometheusConnection
+from bot.adapters.prometheus_connection import CONCURRENT_SLOW, LARGEST, PrometheusConnection, Query
 from bot.controller.ports import Window
+from bot.model.errors import Fault
 from bot.model.figures import Figures
 from bot.model.rollout import Rollout, RolloutId
 from bot.model.service import CustomGate, GateLimits
@@ -78,6 +80,12 @@ def read(url: str, *rollouts: Rollout, query_seconds: float = 5.0, own_seconds: 
         (500, b"{}"),
         (503, b"{}"),
         (200, b"<h1>Please log in</h1>"),
+        (200, SEVEN.replace(b'"status"', b'"isPartial":true, "status"')),
+        (200, SEVEN.replace(b'"status"', b'"warnings": ["receive series from store: EOF"], "status"')),
+        (200, SEVEN.replace(b'"vector", "result"', b'"matrix", "result"').replace(b'"value"', b'"values"')),
+        (200, b'{"status": "success", "data": {"resultType": "string", "result": [0, "seven"]}}'),
+        (200, SEVEN.replace(b'"value": [0, "7"]', b'"histogram": [0, {"count": "7", "sum": "7"}]')),
+        (200, EMPTY.replace(b"[]", b"null")),
         (200, EMPTY.replace(b"[]", b"[" + ONE_SERIES * (2 * LARGEST // len(ONE_SERIES)) + ONE_SERIES[:-1] + b"]")),
     ],
 )
@@ -171,3 +179,31 @@ def test_what_everybody_needs_is_asked_before_anybodys_own_queries() -> None:
         read(url, rollout("r-1", "good"), rollout("r-2", "good"))
 
     assert order == ["shared", "shared", "own", "own"]
+
+
+OF_QUERY = ["PromQL warning: encountered a mix of histograms and floats", "3 more warning annotations omitted"]
+
+
+@pytest.mark.parametrize(
+    ("beside", "comes_to"),
+    [
+        ({"isPartial": True}, Fault),
+        ({"warnings": ["receive series from Addr: 10.0.0.7:10901: rpc error: code = Unavailable"]}, Fault),
+        ({"warnings": [*OF_QUERY, "remote_read: context deadline exceeded"]}, Fault),
+        ({"warnings": OF_QUERY}, tuple),
+        ({"warnings": [], "isPartial": False, "infos": ["PromQL info: metric might not be a counter"]}, tuple),
+        ({"warnings": None}, tuple),
+    ],
+)
+def test_what_a_store_that_could_not_be_asked_leaves_out_is_no_figure_of_anybodys(
+    beside: dict[str, object], comes_to: type
+) -> None:
+    body = json.dumps(json.loads(SEVEN) | beside, separators=(",", ":")).encode()
+    with serving(lambda _: (200, body)) as url, closing(PrometheusConnection(url)) as connection:
+        answer = connection.ask({"one": Query(about="answers", text="up")})["one"]
+
+    assert type(answer) is comes_to
+    if isinstance(answer, Fault):
+        assert str(answer) == (
+            "Prometheus: has only a part of the data for answers: a store behind it could not be asked."
+        )

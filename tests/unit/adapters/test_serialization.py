@@ -15,7 +15,7 @@ from bot.model.judge_settings import JudgeSettings, MetricLimits
 from bot.model.rollout import Hold, HoldCause, Phase, Rollout, RolloutId, Routes, Topology
 from bot.model.service import HardLimit, Measure, Promote
 from bot.model.story import Entry
-from bot.rollout import decide, transitions
+from bot.rollout import aborts, decide, people, transitions
 from bot.rollout.plans import make_wait
 from bot.words.rendering import plain
 from bot.words.sentence import Item, Moment, Person, Seconds, Sentence
@@ -131,13 +131,13 @@ def everywhere(promote: Promote, topology: Topology) -> Iterator[Rollout]:
     for number, stage in enumerate(begun.spec.plan):
         place = begun if number == 0 else transitions.enter(replace(place, touched=False), stage.phase, number, 2.0)
         yield place
-        aborting, _ = decide.abort(place, MAYA, "because.", 3.0)
+        aborting, _ = aborts.abort(place, MAYA, "because.", 3.0)
         yield from (replace(aborting, stage=step) for step in range(len(aborting.retreat)))
         wait = replace(aborting, retreat=(*aborting.retreat[:-2], make_wait(2), *aborting.retreat[-2:]))
         yield from (wait, replace(wait, phase=Phase.HALTED), replace(wait, phase=Phase.ABORTED, ended_at=9.0))
         if stage.phase is Phase.UPGRADING:
             halted = transitions.enter(place, Phase.HALTED, number, 3.0)
-            accepted, _ = decide.accept(halted, MAYA, 4.0)
+            accepted, _ = people.accept(halted, MAYA, 4.0)
             yield from (halted, accepted, replace(accepted, phase=Phase.PROMOTED, ended_at=9.0))
     yield replace(place, phase=Phase.PROMOTED, ended_at=9.0)
     yield a_rollout(phase=Phase.REFUSED, ended_at=1.0)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.analysis.gates import thresholds
-from bot.analysis.gates.thresholds import badness
+from bot.analysis.gates.all_gates import check_gates
+from bot.analysis.gates.coverage import coverage
 from bot.analysis.histograms import quantile, tail_bounds
 from bot.model.figures import AnalysisState, Figures, Finding, SideFigures, UserView, Verdict
 from bot.model.rollout import Phase, Rollout
@@ -35,7 +35,7 @@ def mirroring(**changes: object) -> Rollout:
 def checked(
     rollout: Rollout, stage: Figures, late: Figures | None = None, strikes: Mapping[str, tuple[bool, ...]] | None = None
 ) -> dict[str, Finding]:
-    found, _ = thresholds.check(rollout, stage, [late or stage], strikes or {})
+    found, _ = check_gates(rollout, stage, [late or stage], strikes or {})
     return {finding.gate: finding for finding in found}
 
 
@@ -69,7 +69,7 @@ def test_while_mirroring_lost_copies_prove_nothing() -> None:
 
 
 def test_sides_that_are_scraped_at_different_moments_are_compared_by_the_times_they_span() -> None:
-    assert thresholds.coverage([figures(scraped(1000, 100.0), scraped(850, 85.0))]) == pytest.approx(1.0)
+    assert coverage([figures(scraped(1000, 100.0), scraped(850, 85.0))]) == pytest.approx(1.0)
 
 
 def test_the_row_in_which_a_side_is_first_seen_spans_an_unknown_time_and_says_nothing() -> None:
@@ -78,8 +78,8 @@ def test_the_row_in_which_a_side_is_first_seen_spans_an_unknown_time_and_says_no
         a_side_of(500, first=100.0, last=150.0), a_side_of(495, first=100.0, last=150.0), start=100.0, end=150.0
     )
 
-    assert thresholds.coverage([born]) is None
-    assert thresholds.coverage([born, later]) == pytest.approx(0.99)
+    assert coverage([born]) is None
+    assert coverage([born, later]) == pytest.approx(0.99)
 
 
 def test_copies_are_counted_from_the_first_scrape_after_the_routes_were_in_force() -> None:
@@ -91,7 +91,7 @@ def test_copies_are_counted_from_the_first_scrape_after_the_routes_were_in_force
     )
 
     assert checked(begun, before)["coverage"].value is None
-    assert thresholds.coverage([before, after], since=20.0) == pytest.approx(1.0)
+    assert coverage([before, after], since=20.0) == pytest.approx(1.0)
 
 
 def test_a_mirror_of_a_tenth_needs_a_tenth_of_the_copies() -> None:
@@ -121,8 +121,8 @@ def test_a_burst_of_something_else_while_copies_are_made_is_no_harm_of_theirs() 
     burst, calm = figures(a_side_of(200, slow=40), a_side_of(200)), figures(a_side_of(200), a_side_of(200))
     stage = burst + calm + calm
 
-    found, _ = thresholds.check(rollout, stage, [burst, calm, calm], {})
-    lasting, _ = thresholds.check(rollout, stage + burst, [burst, burst, calm], {})
+    found, _ = check_gates(rollout, stage, [burst, calm, calm], {})
+    lasting, _ = check_gates(rollout, stage + burst, [burst, burst, calm], {})
 
     assert "harm" not in {finding.gate for finding in found}
     assert "harm" in {finding.gate for finding in lasting}
@@ -263,7 +263,7 @@ def test_a_limit_may_need_several_bad_reconciles(rule: Rule, reconciles: list[bo
     found: tuple[Finding, ...] = ()
     for bad in reconciles:
         seen = figures(a_side_of(1000), a_side_of(1000, 400 if bad else 0))
-        found, strikes = thresholds.check(rollout, seen, [seen], strikes)
+        found, strikes = check_gates(rollout, seen, [seen], strikes)
 
     assert [one.verdict for one in found] == [expected]
     assert plain(found[0].sentence).endswith(f"of the last {rule.within} checks; {rule.times} needed).")
@@ -350,4 +350,4 @@ def test_one_more_error_never_makes_a_limit_kinder(primary: SideFigures | None, 
         checked(STRICT, figures(primary, a_side_of(requests, count)))["share"].verdict for count in (errors, errors + 1)
     )
 
-    assert badness(more) >= badness(fewer)
+    assert more.badness >= fewer.badness

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.analysis.gates import thresholds
+from bot.analysis.gates.all_gates import check_gates
 from bot.analysis.judge.evidence import originals, relative
 from bot.analysis.judge.forecast import forecast
 from bot.analysis.judge.judge import Interval, start, step
@@ -170,6 +170,6 @@ def test_a_limit_beside_the_other_side_is_about_the_requests_that_can_have_been_
     rollout = changed(rollout, target=a_target(mirror_methods=methods))
     seen = figures(a_side_of(4000, 20, first=0.0, last=60.0), a_side_of(1000, 20, first=0.0, last=60.0))
 
-    found, _ = thresholds.check(rollout, seen, [seen], {})
+    found, _ = check_gates(rollout, seen, [seen], {})
 
     assert next(one.verdict for one in found if one.gate == "x") is verdict

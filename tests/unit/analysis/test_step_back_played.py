@@ -15,7 +15,7 @@ from bot.model.judge_settings import STRICTNESS
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import GateLimits
 from bot.model.story import Entry, EntryKind
-from bot.rollout import decide
+from bot.rollout import approvals, decide, people
 from bot.rollout.again import choices, plan_from
 from bot.words.rendering import plain
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_side_of, an_observation, changed, keys
@@ -162,7 +162,7 @@ def test_a_fault_of_users_alone_returns_once_and_then_people_are_asked() -> None
     for _ in range(20):  # nobody answers
         assert play.row().current.on_copies
     assert len([one for _, one in play.said if one.kind is EntryKind.ASK]) == 1
-    play.rollout, _ = decide.approve(play.rollout, OMAR, play.now)
+    play.rollout, _ = approvals.approve(play.rollout, OMAR, play.now)
     assert play.row().current.name == "shift 20"
 
 
@@ -268,13 +268,13 @@ def test_copies_of_nearly_all_requests_do_once(copied: float) -> None:
 
 def test_paused_users_are_taken_home_all_the_same() -> None:
     play = begun_at(40, From(0.3, 45.0))
-    play.rollout, _ = decide.pause(play.rollout, OMAR, play.now)
+    play.rollout, _ = people.pause(play.rollout, OMAR, play.now)
     play.until(lambda rollout: rollout.current.on_copies, most=3)
     for _ in range(30):
         play.row()
 
     assert play.rollout.current.on_copies  # and stay there until somebody resumes
-    play.rollout, _ = decide.resume(play.rollout, OMAR, play.now)
+    play.rollout, _ = people.resume(play.rollout, OMAR, play.now)
     assert play.row().current.name == "shift 20"
 
 
@@ -304,7 +304,7 @@ def test_whatever_a_fault_is_like_the_plan_has_one_stage_on_copies_while_it_last
         if over(rollout):
             break
         if rollout.asked_at is not None and not rollout.approvals:
-            play.rollout, _ = decide.approve(rollout, OMAR, play.now)
+            play.rollout, _ = approvals.approve(rollout, OMAR, play.now)
     assert over(play.rollout)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from bot.controller.decisions import Abort, Back
+from bot.controller.leadership import LeadersStore
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.rollout import HOME, HoldCause, Phase, QuestionKind, Rollout
 from bot.model.service import ApproveAt, ServiceConfig
@@ -16,6 +19,7 @@ from bot.model.webhooks import HookMoment, HookState, OnFailure, Webhook
 from bot.rollout.hooks import OWED_SECONDS
 from bot.words.rendering import plain
 from tests.builders import MAYA, OMAR, a_service, routes
+from tests.fakes.lease import FakeLease, FakeLeases
 from tests.fakes.store import InMemoryStore
 from tests.unit.controller.test_controller import Rig
 
@@ -220,22 +224,36 @@ def test_whoever_started_it_may_not_go_on_without_the_webhook_alone() -> None:
 
 def test_a_webhook_that_hangs_keeps_no_abort_waiting() -> None:
     rig = Rig(calling(hook(HookMoment.STAGE), hook(HookMoment.ABORT), hook(HookMoment.END)))
-    hanging: list[Callable[[], None]] = []
-    rig.hook_run = hanging.append
+
+    def hang(webhook: Webhook) -> None:
+        if webhook.when is HookMoment.STAGE:
+            rig.decide(Abort("no"))
+            rig.tick()
+            rig.controller.call_owed_webhooks()
+            assert rig.newest().phase is Phase.ABORTED
+            assert rig.mesh.written[-1] == HOME
+            assert [name for name, _, _ in rig.webhooks.calls] == ["stage", "abort", "end"]
+
+    rig.webhooks.during = hang
     rig.start()
     rig.tick()
-    assert len(hanging) == 1
 
-    rig.decide(Abort("no"))
-    rig.tick()
-
-    assert rig.newest().phase is Phase.ABORTED
-    assert rig.mesh.written[-1] == HOME
-    rig.controller.call_owed_webhooks()
-    for call in hanging:  # they answer at last
-        call()
     assert rig.newest().phase is Phase.ABORTED
     assert {run.hook for run in rig.newest().hook_runs} == {"stage", "abort", "end"}
+
+
+def test_what_was_left_behind_before_its_webhook_was_called_is_not_called() -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE)))
+    waiting: list[Callable[[], None]] = []
+    rig.hook_run = waiting.append
+    rig.start()
+    rig.tick()
+    rig.decide(Abort("no"))
+
+    for work in waiting:
+        work()
+
+    assert rig.webhooks.calls == []
 
 
 def test_a_hanging_one_is_not_called_again_before_it_has_answered() -> None:
@@ -278,17 +296,190 @@ class DisturbedStore(InMemoryStore):
         return super().save(rollout, entries, fence=fence)
 
 
-@pytest.mark.parametrize(("late", "calls"), [(0, 1), (1, 1), (4, 1), (5, 2)])
+@pytest.mark.parametrize(("late", "calls"), [(0, 1), (1, 1), (4, 1), (5, 1), (14, 1)])
 def test_an_answer_that_arrives_while_the_record_changes_is_kept_and_not_asked_for_again(late: int, calls: int) -> None:
     rig = Rig(calling(hook(HookMoment.STAGE)))
     rig.store = DisturbedStore()
     rig.store.late = late
     rig.controller = rig.restarted()
     rig.start()
-    for _ in range(3):
+    for _ in range(5):
         rig.tick()
 
     assert rig.webhooks.called("stage").count("r-1/mirror/stage") == calls
+    assert rig.live().hook_runs
+
+
+class LossyStore(InMemoryStore):
+    """Of the next answers of webhooks that are stored, these many come in and are not confirmed."""
+
+    unconfirmed = 0
+
+    def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
+        stored = self.load(rollout.key, rollout.spec.id)
+        saved = super().save(rollout, entries, fence=fence)
+        if self.unconfirmed and stored is not None and stored.hook_runs != rollout.hook_runs:
+            self.unconfirmed -= 1
+            raise Fault("Redis", "did not answer in time.", Cause.TIMED_OUT)
+        return saved
+
+
+def test_a_no_whose_storing_was_not_confirmed_is_one_try() -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE, retries=1)))
+    rig.store = LossyStore()
+    rig.store.unconfirmed = 3
+    rig.webhooks.failures["stage"] = [NO]
+    rig.controller = rig.restarted()
+    rig.start()
+    for _ in range(6):
+        rig.tick()
+
+    (run,) = rig.live().hook_runs
+    assert (run.state, run.tries) == (HookState.PASSED, 2)
+    assert rig.webhooks.called("stage") == ["r-1/mirror/stage"] * 2
+
+
+def leading(rig: Rig) -> FakeLease:
+    """A lease of this controller, which has a store that needs one."""
+    lease = FakeLeases(rig.clock).lease("a")
+    lease.keep()
+    rig.controller = rig.controller.under(LeadersStore(rig.store, lease))
+    return lease
+
+
+def test_an_answer_that_comes_when_the_lease_has_run_out_is_kept() -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE)))
+    lease = leading(rig)
+    rig.webhooks.during = lambda _: rig.clock.advance(60.0)
+    rig.start()
+    lease.keep()
+    for _ in range(3):
+        lease.keep()
+        rig.tick(1.0)
+
+    assert rig.webhooks.called("stage").count("r-1/mirror/stage") == 1
+
+
+def test_an_answer_is_kept_however_long_the_store_is_away() -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE)))
+
+    def leave(_webhook: Webhook) -> None:
+        rig.store.outage = Fault("Redis", "cannot be reached.", Cause.UNREACHABLE)
+
+    rig.webhooks.during = leave
+    rig.start()
+    rig.tick()
+    rig.webhooks.during = lambda _: None
+    rig.clock.advance(900.0)
+    rig.store.outage = None
+    rig.tick()
+
+    assert rig.webhooks.called("stage").count("r-1/mirror/stage") == 1
+
+
+class Died(BaseException):
+    """The process is gone, wherever it was."""
+
+
+@dataclass
+class Troubled:
+    """A rollout whose webhooks are called while everything else goes on, and fails, as the dice have it.
+
+    Whatever happens during a call happens inside of it, and may begin further calls, as threads do.
+    """
+
+    rig: Rig
+    store: DisturbedStore
+    lease: FakeLease
+    dice: random.Random
+    deaths: int = 0
+    deep: int = 0
+
+    def happen(self, _webhook: Webhook) -> None:
+        self.deep += 1
+        try:
+            for _ in range(self.dice.randint(0, 2) if self.deep < 4 else 0):
+                self._something()
+        finally:
+            self.deep -= 1
+
+    def _something(self) -> None:
+        match self.dice.randint(0, 6):
+            case 0 if self.deaths < 2:
+                self.deaths += 1
+                raise Died
+            case 1:
+                self.rig.store.outage = Fault("Redis", "cannot be reached.", Cause.UNREACHABLE)
+            case 2:
+                self.store.late = self.dice.randint(1, 7)
+            case 3:
+                self.rig.clock.advance(60.0)  # the lease runs out
+            case _:
+                self.step()
+
+    def step(self) -> None:
+        """A second of the leader's, and of people who approve whatever they are asked."""
+        self.lease.keep()
+        try:
+            live = self.rig.controller.active("reviews")
+            if live is not None and live.phase is Phase.UPGRADING:
+                self.rig.workloads.finish("reviews-v1")
+            if live is not None and live.asked_at is not None:
+                evidence = self.rig.controller.button_token(live)
+                self.rig.controller.approve("reviews", by=OMAR, evidence=evidence)
+            self.rig.tick(8.0)
+            self.rig.controller.call_owed_webhooks()
+        except Fault:
+            return  # the store is away
+
+    @property
+    def newest(self) -> Rollout:
+        return self.rig.store.history("default/reviews", 1)[0]
+
+    def play(self) -> None:
+        self._alive(self.rig.start)
+        for _ in range(300):
+            self.rig.store.outage = None
+            self._alive(self.step)
+            self.rig.store.outage = None
+            if self.newest.ended and self.rig.webhooks.called("end"):
+                break
+        self.rig.webhooks.during = lambda _: None
+        for _ in range(8):
+            self.rig.store.outage = None
+            self._alive(self.step)
+
+    def _alive(self, work: Callable[[], object]) -> None:
+        """If it dies of it, another process takes over."""
+        try:
+            work()
+        except Died:
+            self.deep = 0
+            self.rig.controller = self.rig.restarted().under(LeadersStore(self.rig.store, self.lease))
+        except Fault:
+            return
+
+
+def troubled(seed: int) -> Troubled:
+    another = hook(HookMoment.END, name="end-2")
+    rig = Rig(calling(*EVERY, another, weights=(100,), switchback=(100,)))
+    rig.store = store = DisturbedStore()
+    rig.controller = rig.restarted()
+    world = Troubled(rig=rig, store=store, lease=leading(rig), dice=random.Random(seed))  # noqa: S311  # dice
+    rig.webhooks.during = world.happen
+    return world
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_else_goes_wrong_no_more_calls_are_repeated_than_bots_have_died(seed: int) -> None:
+    world = troubled(seed)
+    world.play()
+
+    calls = Counter(key for _, key, _ in world.rig.webhooks.calls)
+    assert world.newest.phase is Phase.PROMOTED
+    assert {"r-1/mirror/stage", "r-1/promoted/promoted", "r-1/end/end", "r-1/end/end-2"} <= calls.keys()
+    assert sum(calls.values()) - len(calls) <= world.deaths, calls
+    assert world.deaths  # the dice do kill it
 
 
 def test_the_answer_of_an_older_call_changes_nothing_that_was_recorded() -> None:

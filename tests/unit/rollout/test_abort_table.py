@@ -10,7 +10,7 @@ import pytest
 from bot.model.figures import Verdict
 from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import ALL_CANARY, BOT, HOME, Phase, Rollout, Routes, Template
-from bot.rollout import decide
+from bot.rollout import aborts, decide
 from bot.rollout.actions import Action, ApplyTemplate, Release, ScalePrimaryUp, SetRoutes, Wait, next_action
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_target, routes, verdict
 
@@ -26,7 +26,7 @@ def aborting(point: str, *, bad: bool) -> Rollout:
     rollout = a_rollout(a_service(), target=a_target(primary_replicas=2, canary_replicas=2))
     index = next(i for i, stage in enumerate(rollout.spec.plan) if stage.name == point)
     there = replace(rollout, phase=rollout.spec.plan[index].phase, stage=index, settled_at=0.0, judgement=GOOD)
-    return decide.abort(there, BOT if bad else OMAR, "because.", 1.0)[0]
+    return aborts.abort(there, BOT if bad else OMAR, "because.", 1.0)[0]
 
 
 def pods(ready: int, wanted: int = 2, template: Template | None = OLD, **changes: object) -> DeploymentStatus:

@@ -13,7 +13,7 @@ from bot.model.observation import FailsafeAction, FailsafeRecord, Progress
 from bot.model.rollout import ALL_CANARY, BOT, ENDED, HOME, HoldCause, Phase, Rollout, Template, Topology
 from bot.model.service import ApprovalRule, ApproveAt, OnTimeout, Promote
 from bot.model.story import Entry, EntryKind
-from bot.rollout import decide
+from bot.rollout import aborts, approvals, decide, people
 from bot.rollout.actions import next_action
 from bot.rollout.phrases import called
 from bot.rollout.transitions import TRANSITIONS
@@ -82,7 +82,7 @@ def test_people_are_asked_once_and_the_stage_waits_for_them() -> None:
 def test_an_approval_lets_the_next_reconcile_leave_the_stage() -> None:
     rollout = at_stage("mirror")
     asked, _ = decide.decide(rollout, an_observation(rollout), PASS, now=300.0)
-    approved, _ = decide.approve(asked, OMAR, now=301.0)
+    approved, _ = approvals.approve(asked, OMAR, now=301.0)
 
     left, _ = decide.decide(approved, an_observation(approved), PASS, now=302.0)
 
@@ -91,34 +91,34 @@ def test_an_approval_lets_the_next_reconcile_leave_the_stage() -> None:
 
 def test_an_approval_is_refused_before_it_is_asked_for() -> None:
     with pytest.raises(Refusal, match="reviews needs no approval now"):
-        decide.approve(at_stage("mirror"), OMAR, now=1.0)
+        approvals.approve(at_stage("mirror"), OMAR, now=1.0)
 
 
 def test_nobody_approves_their_own_rollout_unless_the_service_allows_it() -> None:
     rollout = replace(at_stage("mirror"), asked_at=1.0)
 
     with pytest.raises(Refusal, match="somebody else"):
-        decide.approve(rollout, MAYA, now=2.0)
+        approvals.approve(rollout, MAYA, now=2.0)
     allowed = replace(rollout, spec=replace(rollout.spec, approvals_rule=ApprovalRule(own=True)))
-    assert decide.approve(allowed, MAYA, now=2.0)[0].approvals[0].by == MAYA
+    assert approvals.approve(allowed, MAYA, now=2.0)[0].approvals[0].by == MAYA
 
 
 def test_two_approvals_are_two_people() -> None:
     rollout = replace(
         at_stage("mirror"), spec=replace(at_stage("mirror").spec, approvals_rule=ApprovalRule(count=2)), asked_at=1.0
     )
-    once, _ = decide.approve(rollout, OMAR, now=2.0)
+    once, _ = approvals.approve(rollout, OMAR, now=2.0)
 
     with pytest.raises(Refusal, match="approved this already"):
-        decide.approve(once, OMAR, now=3.0)
+        approvals.approve(once, OMAR, now=3.0)
     assert decide.decide(once, an_observation(once), PASS, now=300.0)[0].stage == once.stage
-    twice, _ = decide.approve(once, LENA, now=4.0)
+    twice, _ = approvals.approve(once, LENA, now=4.0)
     assert decide.decide(twice, an_observation(twice), PASS, now=300.0)[0].stage == once.stage + 1
 
 
 def test_worse_figures_withdraw_the_question_and_its_approvals() -> None:
     rollout = replace(at_stage("mirror"), asked_at=1.0, evidence=7)
-    once, _ = decide.approve(rollout, OMAR, now=2.0)
+    once, _ = approvals.approve(rollout, OMAR, now=2.0)
 
     withdrawn, _ = decide.decide(once, an_observation(once), INCONCLUSIVE, now=400.0)
 
@@ -152,7 +152,7 @@ def test_nobody_enters_the_upgrade_or_adoptions_end_unproven_without_a_person(pr
 
     asked, entries = decide.decide(rollout, an_observation(rollout), judgement, now=1000.0)
     later, more = decide.decide(asked, an_observation(asked), judgement, now=1010.0)
-    approved, _ = decide.approve(later, OMAR, now=1020.0)
+    approved, _ = approvals.approve(later, OMAR, now=1020.0)
     gone, said = decide.decide(approved, an_observation(approved), judgement, now=1030.0)
 
     assert (asked.current.name, kinds(entries), asked.hold) == ("shift 100", [EntryKind.ASK], None)
@@ -193,10 +193,10 @@ def test_bad_figures_abort_even_while_paused_and_waiting_for_approval() -> None:
 
 
 def test_a_paused_rollout_stays_where_it_is() -> None:
-    rollout, _ = decide.pause(at_stage("shift 20"), OMAR, now=1.0)
+    rollout, _ = people.pause(at_stage("shift 20"), OMAR, now=1.0)
 
     assert decide.decide(rollout, an_observation(rollout), PASS, now=9999.0)[0].stage == rollout.stage
-    resumed, _ = decide.resume(rollout, OMAR, now=2.0)
+    resumed, _ = people.resume(rollout, OMAR, now=2.0)
     assert decide.decide(resumed, an_observation(resumed), PASS, now=9999.0)[0].stage == rollout.stage + 1
 
 
@@ -238,7 +238,7 @@ def test_somebody_elses_change_is_said_with_its_author_and_left_alone() -> None:
 
     assert held.stage == rollout.stage
     assert "Someone changed the traffic split of reviews (kubectl-edit): 80/20 → 70/30." in plain(entries[0].text)
-    restored, _ = decide.restore(held, OMAR, now=501.0)
+    restored, _ = people.restore(held, OMAR, now=501.0)
     assert (restored.hold, restored.settled_at) == (None, None)
 
 
@@ -246,7 +246,7 @@ def test_an_abort_overrides_drift() -> None:
     rollout = at_stage("shift 20")
     held, _ = decide.decide(rollout, an_observation(rollout, routes=routes(30)), PASS, now=5.0)
 
-    aborting, _ = decide.abort(held, OMAR, "wrong version.", now=6.0)
+    aborting, _ = aborts.abort(held, OMAR, "wrong version.", now=6.0)
 
     assert decide.decide(aborting, an_observation(aborting, routes=routes(30)), PASS, now=7.0)[0].hold is None
 
@@ -294,7 +294,7 @@ def test_a_retry_gives_a_stuck_primary_its_full_time_again() -> None:
     rollout = replace(at_stage("upgrade"), settled_at=None)
     stuck = a_side(Template.UPGRADED, progress=Progress.FAILED, ready=1)
     halted, _ = decide.decide(rollout, an_observation(rollout, primary=stuck), PASS, now=1.0)
-    again, _ = decide.retry(halted, OMAR, now=10.0)
+    again, _ = people.retry(halted, OMAR, now=10.0)
 
     assert decide.decide(again, an_observation(again, primary=stuck), PASS, now=11.0)[0].phase is Phase.UPGRADING
     assert decide.decide(again, an_observation(again, primary=stuck), PASS, now=1000.0)[0].phase is Phase.HALTED
@@ -302,7 +302,7 @@ def test_a_retry_gives_a_stuck_primary_its_full_time_again() -> None:
 
 def test_accepting_a_halt_ends_on_the_canary() -> None:
     halted = replace(at_stage("upgrade"), phase=Phase.HALTED)
-    accepted, _ = decide.accept(halted, OMAR, now=1.0)
+    accepted, _ = people.accept(halted, OMAR, now=1.0)
 
     ended, _ = decide.decide(accepted, an_observation(accepted), PASS, now=2.0)
     ended, _ = decide.decide(ended, an_observation(ended), PASS, now=3.0)
@@ -322,7 +322,7 @@ def test_accepting_a_halt_ends_on_the_canary() -> None:
     ],
 )
 def test_the_way_home_leads_over_the_canary_once_the_primary_may_be_patched(stage: str, way: list[str]) -> None:
-    aborting, _ = decide.abort(at_stage(stage), OMAR, "because.", now=1.0)
+    aborting, _ = aborts.abort(at_stage(stage), OMAR, "because.", now=1.0)
 
     assert [step.name for step in aborting.retreat] == way
     assert aborting.retreat[0].routes == (ALL_CANARY if "restore" in way else HOME)
@@ -331,14 +331,14 @@ def test_the_way_home_leads_over_the_canary_once_the_primary_may_be_patched(stag
 def test_an_adopted_canary_needs_no_upgrade_and_going_home_is_direct() -> None:
     rollout = at_stage("bake", promote=Promote.ADOPT)
 
-    aborting, _ = decide.abort(rollout, OMAR, "because.", now=1.0)
+    aborting, _ = aborts.abort(rollout, OMAR, "because.", now=1.0)
 
     assert [stage.name for stage in rollout.spec.plan][-3:] == ["shift 100", "bake", "finish"]
     assert [step.name for step in aborting.retreat] == ["return", "finish"]
 
 
 def test_a_canary_that_dies_while_the_primary_is_restored_sends_users_to_any_ready_pod() -> None:
-    aborting, _ = decide.abort(at_stage("switchback 50"), OMAR, "because.", now=1.0)
+    aborting, _ = aborts.abort(at_stage("switchback 50"), OMAR, "because.", now=1.0)
 
     moved, entries = decide.decide(aborting, an_observation(aborting, canary=a_side(ready=0)), PASS, now=2.0)
 
@@ -372,7 +372,7 @@ def test_every_input_of_one_reconcile_leads_to_a_phase_the_table_allows(
     few = {"promote": promote, "weights": (20, 60, 100)}  # the first, one between and the last
     plan = a_rollout(a_service(**few), topology).spec.plan
     starts = [at_stage(stage.name, topology, **few) for stage in plan]
-    starts += [decide.abort(start, OMAR, "because.", 0.0)[0] for start in starts]
+    starts += [aborts.abort(start, OMAR, "because.", 0.0)[0] for start in starts]
     starts += [replace(start, settled_at=None) for start in starts]
     starts += [
         replace(start, phase=Phase.HALTED) for start in starts if start.phase in {Phase.UPGRADING, Phase.ABORTING}
@@ -398,11 +398,11 @@ def test_an_ended_rollout_never_changes(phase: Phase) -> None:
     ended = replace(a_rollout(), phase=phase)
 
     assert decide.decide(ended, an_observation(ended), FAIL, now=1.0) == (ended, ())
-    for event in (decide.pause, decide.resume, decide.retry, decide.accept, decide.restore, decide.approve):
+    for event in (people.pause, people.resume, people.retry, people.accept, people.restore, approvals.approve):
         with pytest.raises(Refusal, match="has ended"):
             event(ended, OMAR, 1.0)
     with pytest.raises(Refusal, match="has ended"):
-        decide.abort(ended, OMAR, "late.", 1.0)
+        aborts.abort(ended, OMAR, "late.", 1.0)
 
 
 # After the watchdog
@@ -465,7 +465,7 @@ def test_a_halted_rollout_that_the_watchdog_acted_on_is_aborted_too() -> None:
 
 
 def test_a_failsafe_action_ends_a_rollout_once() -> None:
-    rollout, _ = decide.abort(at_stage("shift 60"), OMAR, "because.", now=0.0)
+    rollout, _ = aborts.abort(at_stage("shift 60"), OMAR, "because.", now=0.0)
 
     still, entries = decide.decide(rollout, an_observation(rollout, failsafe_record=failsafe_record()), PASS, now=9.0)
 
@@ -502,7 +502,7 @@ def test_a_doubt_that_time_will_not_settle_is_a_persons_to_decide() -> None:
     held, first = decide.decide(settled, an_observation(settled), DOUBT, 300.0)
     asked, said = decide.decide(held, an_observation(held), DOUBT, 330.0)
     still, more = decide.decide(asked, an_observation(asked), DOUBT, 340.0)
-    approved, _ = decide.approve(still, OMAR, 341.0)
+    approved, _ = approvals.approve(still, OMAR, 341.0)
     gone_on, _ = decide.decide(approved, an_observation(approved), DOUBT, 342.0)
 
     assert (held.hold is not None, held.asked_at, asked.asked_at) == (True, None, 330.0)
@@ -579,7 +579,7 @@ LIVE = [phase for phase in Phase if phase not in ENDED | {Phase.PREFLIGHT}]
 def test_a_rollout_can_be_abandoned_from_every_live_phase_and_nothing_is_moved(phase: Phase) -> None:
     rollout = replace(at_stage("shift 40"), phase=phase, paused_by=MAYA)
 
-    abandoned, entries = decide.abandon(rollout, OMAR, " the service is retired. ", now=9.0)
+    abandoned, entries = people.abandon(rollout, OMAR, " the service is retired. ", now=9.0)
 
     assert (abandoned.phase, abandoned.ended_at, abandoned.reason) == (Phase.ABANDONED, 9.0, "the service is retired.")
     assert next_action(abandoned, an_observation(rollout, routes=HOME)) is None
@@ -591,20 +591,20 @@ def test_a_rollout_can_be_abandoned_from_every_live_phase_and_nothing_is_moved(p
 
 
 def test_a_rollout_of_which_only_the_retreat_is_left_can_be_abandoned() -> None:
-    aborting, _ = decide.abort(at_stage("upgrade"), OMAR, "because.", now=1.0)
+    aborting, _ = aborts.abort(at_stage("upgrade"), OMAR, "because.", now=1.0)
 
-    assert decide.abandon(aborting, OMAR, "gone", now=2.0)[0].phase is Phase.ABANDONED
+    assert people.abandon(aborting, OMAR, "gone", now=2.0)[0].phase is Phase.ABANDONED
 
 
 @pytest.mark.parametrize("reason", ["", "  ", " . "])
 def test_nobody_abandons_without_a_reason(reason: str) -> None:
     with pytest.raises(Refusal, match="Give a reason"):
-        decide.abandon(at_stage("shift 40"), OMAR, reason, now=1.0)
+        people.abandon(at_stage("shift 40"), OMAR, reason, now=1.0)
 
 
 def test_there_is_nothing_to_abandon_before_the_beginning_or_after_the_end() -> None:
     with pytest.raises(Refusal, match="cannot go from `preflight` to `abandoned`"):
-        decide.abandon(a_rollout(), OMAR, "because", now=1.0)
+        people.abandon(a_rollout(), OMAR, "because", now=1.0)
     for phase in ENDED:
         with pytest.raises(Refusal, match="has ended"):
-            decide.abandon(replace(a_rollout(), phase=phase), OMAR, "because", now=1.0)
+            people.abandon(replace(a_rollout(), phase=phase), OMAR, "because", now=1.0)

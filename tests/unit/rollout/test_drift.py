@@ -13,7 +13,7 @@ from bot.model.observation import DeploymentStatus, Observation
 from bot.model.rollout import HOME, HoldCause, Phase, Rollout, RolloutId, Template, Topology
 from bot.model.service import DriftRule, OnDrift, Promote
 from bot.model.story import Entry, EntryKind
-from bot.rollout import decide, drift
+from bot.rollout import aborts, decide, drift, people
 from bot.rollout.actions import ApplyTemplate, Release, SetRoutes, next_action
 from bot.words.rendering import plain
 from tests.builders import OLD, OMAR, a_rollout, a_service, a_side, a_target, an_observation, changed, routes, verdict
@@ -183,7 +183,7 @@ def held_at(stage: str = "shift 40", **changes: Any) -> Rollout:
 
 def test_restoring_writes_ours_again_and_the_stage_is_judged_anew() -> None:
     held = held_at()
-    restored, entries = decide.restore(held, OMAR, 5.0)
+    restored, entries = people.restore(held, OMAR, 5.0)
 
     assert said(entries) == ["U0OMAR puts it back: traffic split 100/0 → 60/40."]
     assert next_action(restored, edited(held)) == SetRoutes(routes=routes(40), held_before=True)
@@ -195,7 +195,7 @@ def test_restoring_writes_ours_again_and_the_stage_is_judged_anew() -> None:
 
 def test_a_restore_that_does_not_get_through_is_told_again() -> None:
     held = held_at()
-    restored, _ = decide.restore(held, OMAR, 5.0)
+    restored, _ = people.restore(held, OMAR, 5.0)
 
     again, entries = decide.decide(restored, edited(held), PASS, 5.0 + drift.RESTORING_SECONDS + 1)
 
@@ -209,9 +209,9 @@ def test_a_taken_annotation_is_taken_back_by_a_restore_and_by_nothing_else() -> 
     held, _ = decide.decide(rollout, taken, PASS, 0.0)
 
     assert next_action(rollout, taken) == SetRoutes(routes=routes(40))
-    restored, _ = decide.restore(held, OMAR, 1.0)
+    restored, _ = people.restore(held, OMAR, 1.0)
     assert next_action(restored, taken) == SetRoutes(routes=routes(40), taking_from=OTHER, held_before=True)
-    aborting, _ = decide.abort(held, OMAR, "because.", 1.0)
+    aborting, _ = aborts.abort(held, OMAR, "because.", 1.0)
     assert next_action(aborting, taken) == SetRoutes(routes=HOME, taking_from=OTHER)
 
 
@@ -220,7 +220,7 @@ def test_a_primarys_image_is_restored_while_it_has_no_users() -> None:
     foreign = edited(rollout, routes=routes(100), primary=side(None, {"reviews": "reviews:9"}))
     held, _ = decide.decide(rollout, foreign, PASS, 0.0)
 
-    restored, _ = decide.restore(held, OMAR, 1.0)
+    restored, _ = people.restore(held, OMAR, 1.0)
 
     assert next_action(restored, foreign) == ApplyTemplate(template=Template.RECORDED)
 
@@ -232,13 +232,13 @@ def test_a_primarys_image_is_not_touched_while_it_has_users() -> None:
 
     assert "Restore" not in plain(entries[0].text)
     with pytest.raises(Refusal, match="canary-bot cannot restore Deployment reviews-v1"):
-        decide.restore(held, OMAR, 1.0)
-    assert decide.keep_theirs(held, OMAR, 1.0)[0].drift is not None
+        people.restore(held, OMAR, 1.0)
+    assert people.keep_theirs(held, OMAR, 1.0)[0].drift is not None
 
 
 def test_holding_leaves_theirs_for_ever_and_says_no_more() -> None:
     held = held_at(drift_rule=DriftRule(on_timeout=OnDrift.ABORT))
-    left, entries = decide.keep_theirs(held, OMAR, 5.0)
+    left, entries = people.keep_theirs(held, OMAR, 5.0)
 
     assert said(entries) == [
         (
@@ -248,8 +248,8 @@ def test_holding_leaves_theirs_for_ever_and_says_no_more() -> None:
     ]
     assert decide.decide(left, edited(left), PASS, 99_999.0) == (left, ())
     with pytest.raises(Refusal, match="waits with that change already"):
-        decide.keep_theirs(left, OMAR, 6.0)
-    assert decide.restore(left, OMAR, 7.0)[0].drift is None, "people may change their mind"
+        people.keep_theirs(left, OMAR, 6.0)
+    assert people.restore(left, OMAR, 7.0)[0].drift is None, "people may change their mind"
 
 
 def test_a_change_that_is_undone_lets_the_rollout_go_on_by_itself() -> None:
@@ -261,7 +261,7 @@ def test_a_change_that_is_undone_lets_the_rollout_go_on_by_itself() -> None:
 
 
 def test_another_change_on_top_is_told_as_well() -> None:
-    held, _ = decide.keep_theirs(held_at(), OMAR, 5.0)
+    held, _ = people.keep_theirs(held_at(), OMAR, 5.0)
 
     again, entries = decide.decide(held, edited(held, routes=routes(90)), PASS, 6.0)
 
@@ -312,7 +312,7 @@ def test_a_tool_that_keeps_the_object_is_named_with_its_ignore_rules_and_not_fou
 
 def test_somebody_who_is_no_known_tool_is_hinted_at_once_it_flaps() -> None:
     held = held_at()
-    restored, _ = decide.restore(held, OMAR, 1.0)
+    restored, _ = people.restore(held, OMAR, 1.0)
     settled, _ = decide.decide(restored, an_observation(restored), PASS, 2.0)
 
     _, entries = decide.decide(settled, edited(settled), PASS, 3.0)
@@ -333,9 +333,9 @@ def test_nothing_is_to_be_decided_where_nobody_changed_anything() -> None:
     rollout = at_stage("shift 40")
 
     with pytest.raises(Refusal, match="Nobody else has changed anything of reviews"):
-        decide.restore(rollout, OMAR, 1.0)
+        people.restore(rollout, OMAR, 1.0)
     with pytest.raises(Refusal, match="Nobody else has changed anything of reviews"):
-        decide.keep_theirs(rollout, OMAR, 1.0)
+        people.keep_theirs(rollout, OMAR, 1.0)
 
 
 def test_a_cluster_that_could_not_be_read_gives_the_hold_back_to_the_change_that_is_still_there() -> None:

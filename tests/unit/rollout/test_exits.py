@@ -15,7 +15,7 @@ from bot.model.observation import BLIND, UNKNOWN, Denied, Observation, Progress,
 from bot.model.rollout import ALL_CANARY, HOME, HoldCause, Phase, Rollout, Template, Topology
 from bot.model.service import ApproveAt, Promote
 from bot.model.story import EntryKind
-from bot.rollout import decide, obstacles
+from bot.rollout import aborts, decide, obstacles, people
 from bot.rollout.actions import Release, SetRoutes, next_action
 from bot.rollout.compare import Part, compare
 from bot.rollout.phrases import called
@@ -94,7 +94,7 @@ def test_from_every_reachable_state_under_every_loss_some_command_leads_to_an_en
     said = [hold for hold in rollout.holds if hold.notified] or rollout.phase is Phase.HALTED
     assert said, "who waits for a person has told one"
 
-    ended, entries = decide.abandon(rollout, OMAR, "it cannot be mended", world.now)
+    ended, entries = people.abandon(rollout, OMAR, "it cannot be mended", world.now)
 
     assert (ended.phase, entries[-1].kind) == (Phase.ABANDONED, EntryKind.ENDED)
 
@@ -102,7 +102,7 @@ def test_from_every_reachable_state_under_every_loss_some_command_leads_to_an_en
 def aborted_under(rollout: Rollout, world: World, losses: Losses) -> Rollout:
     """A person aborts, and for more than an hour nothing that was lost comes back."""
     if not rollout.ended and rollout.phase is not Phase.ABORTING:
-        rollout, _ = decide.abort(rollout, OMAR, "because.", world.now)
+        rollout, _ = aborts.abort(rollout, OMAR, "because.", world.now)
     for _ in range(40):
         world.now += 120.0
         observed = losses.of(world.observed(rollout))
@@ -124,7 +124,7 @@ def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_writ
     name: str, held_at: str
 ) -> None:
     """A halt writes nothing: it would leave them there, be aborted as somebody is stranded, and come again."""
-    rollout, _ = decide.abort(at_stage(name), OMAR, "because.", 0.0)
+    rollout, _ = aborts.abort(at_stage(name), OMAR, "because.", 0.0)
     live = at_stage(name).current.routes
     observed = an_observation(rollout, primary=NOBODY, routes=live, owner=rollout.spec.id, denied=REFUSED)
     said: list[str] = []
@@ -151,7 +151,7 @@ def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: 
     gone = "VirtualService reviews no longer exists. Nothing is moved. `/canary abandon reviews` ends this rollout."
     assert [plain(entry.text) for entry in said] == [f"{gone} Staying at {plain(called(rollout.current))}."]
     assert next_action(held, without_routes(held)) is None
-    aborting, _ = decide.abort(held, OMAR, "the service is retired.", 2.0)
+    aborting, _ = aborts.abort(held, OMAR, "the service is retired.", 2.0)
     observed = without_routes(aborting, primary=a_side(rollout.current.template))
     waiting, _ = decide.decide(aborting, observed, PASS, 10.0)
     ended, entries = decide.decide(waiting, observed, PASS, 32.0)
@@ -164,7 +164,7 @@ def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: 
 
 
 def test_a_virtual_service_that_is_made_anew_within_a_moment_is_brought_home_as_ever() -> None:
-    aborting, _ = decide.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
+    aborting, _ = aborts.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
     waiting, _ = decide.decide(aborting, without_routes(aborting), PASS, 5.0)
     anew = an_observation(aborting, routes=routes(40), owner=None)
 
@@ -231,7 +231,7 @@ def test_nobody_is_called_dead_whose_pods_cannot_be_seen() -> None:
 
 
 def test_an_abort_brings_users_home_to_a_primary_that_was_never_touched_although_its_pods_may_not_be_seen() -> None:
-    aborting, _ = decide.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
+    aborting, _ = aborts.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
     away = without_pods(aborting, routes=routes(40))
 
     assert next_action(decide.decide(aborting, away, PASS, 1.0)[0], away) == SetRoutes(routes=HOME)
@@ -241,7 +241,7 @@ def test_an_abort_brings_users_home_to_a_primary_that_was_never_touched_although
 
 
 def test_nobody_is_sent_to_a_touched_primary_whose_pods_may_not_be_seen() -> None:
-    aborting, _ = decide.abort(at_stage("switchback 50"), OMAR, "because.", 0.0)
+    aborting, _ = aborts.abort(at_stage("switchback 50"), OMAR, "because.", 0.0)
     back = replace(aborting, stage=1)  # restored, and about to return
 
     blocked = [
@@ -262,7 +262,7 @@ def test_a_drift_on_what_cannot_be_seen_now_is_there_still() -> None:
 
 
 def test_a_reconcile_without_an_observation_is_one_that_sees_nothing() -> None:
-    for rollout in (at_stage("shift 40"), decide.abort(at_stage("bake"), OMAR, "because.", 0.0)[0]):
+    for rollout in (at_stage("shift 40"), aborts.abort(at_stage("bake"), OMAR, "because.", 0.0)[0]):
         assert decide.decide(rollout, None, PASS, 9.0) == decide.decide(rollout, BLIND, PASS, 9.0)
 
 
@@ -271,7 +271,7 @@ def test_a_reconcile_without_an_observation_is_one_that_sees_nothing() -> None:
 
 def test_with_neither_deployment_there_an_abort_puts_the_routes_back_and_ends() -> None:
     for name in ("shift 40", "upgrade", "bake"):
-        rollout, _ = decide.abort(at_stage(name), OMAR, "because.", 0.0)
+        rollout, _ = aborts.abort(at_stage(name), OMAR, "because.", 0.0)
         live = at_stage(name).current.routes
         observed = an_observation(rollout, primary=NOBODY, canary=NOBODY, routes=live, owner=rollout.spec.id)
         for now in range(1, 8):
@@ -297,7 +297,7 @@ def test_a_primary_that_is_gone_in_its_upgrade_halts_within_a_minute_and_the_can
         Phase.HALTED,
         "reviews-v1 could not be upgraded. It does not exist.",
     )
-    accepted, _ = decide.accept(halted, OMAR, 50.0)
+    accepted, _ = people.accept(halted, OMAR, 50.0)
     left = replace(observed, owner=None)
     assert decide.decide(accepted, left, PASS, 51.0)[0].phase is Phase.PROMOTED
 
@@ -349,11 +349,11 @@ def test_an_upgrade_that_was_turned_down_to_the_end_says_so_when_it_halts() -> N
 
 
 def test_nobody_can_retry_what_has_ended_in_a_gone_object() -> None:
-    aborting, _ = decide.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
+    aborting, _ = aborts.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
     held, _ = decide.decide(aborting, without_routes(aborting), PASS, 1.0)
     ended, _ = decide.decide(held, without_routes(aborting), PASS, 60.0)
 
     assert (held.hold and held.hold.cause) is HoldCause.CLUSTER
-    for event in (decide.retry, decide.accept, decide.pause, decide.resume):
+    for event in (people.retry, people.accept, people.pause, people.resume):
         with pytest.raises(Refusal, match="has ended"):
             event(ended, OMAR, 61.0)

@@ -14,10 +14,10 @@ from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.model.observation import Denied, DeploymentStatus, Progress, Unobserved
-from bot.model.rollout import HoldCause, Phase, Rollout, Template
+from bot.model.rollout import Hold, HoldCause, Phase, Rollout, Template
 from bot.model.service import ApprovalRule, OnTimeout
 from bot.model.story import Entry, EntryKind
-from bot.rollout import decide, holds
+from bot.rollout import aborts, approvals, decide, holds
 from bot.rollout.phrases import called
 from bot.words.rendering import plain
 from bot.words.sentence import Seconds, Sentence
@@ -90,7 +90,7 @@ def test_however_figures_come_and_go_people_are_asked_once_for_each_kind_and_tol
 
 def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody() -> None:
     asked, _ = reconciled(settled(), [PASS])
-    approved, _ = decide.approve(
+    approved, _ = approvals.approve(
         replace(asked, spec=replace(asked.spec, approvals_rule=ApprovalRule(count=2))), OMAR, 411.0
     )
 
@@ -106,7 +106,7 @@ def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody
 def test_an_approval_in_spite_of_a_doubt_counts_while_the_doubt_comes_and_goes() -> None:
     rollout, said = reconciled(settled(), [*[SLOW] * 4, PASS, *[SLOW] * 5])
     assert kinds(said)[EntryKind.ASK] == 1
-    approved, _ = decide.approve(rollout, OMAR, 501.0)
+    approved, _ = approvals.approve(rollout, OMAR, 501.0)
 
     for figures in (PASS, SLOW):
         assert reconciled(approved, [figures], 502.0)[0].current.name == "shift 20"
@@ -114,7 +114,7 @@ def test_an_approval_in_spite_of_a_doubt_counts_while_the_doubt_comes_and_goes()
 
 def test_another_doubt_is_another_question() -> None:
     rollout, _ = reconciled(settled(), [SLOW] * 4)
-    approved, _ = decide.approve(
+    approved, _ = approvals.approve(
         replace(rollout, spec=replace(rollout.spec, approvals_rule=ApprovalRule(count=2))), OMAR, 441.0
     )
 
@@ -159,6 +159,35 @@ def test_a_cause_that_comes_back_is_over_only_when_it_has_stayed_away_for_a_whil
     assert (over.hold, kinds(notified)) == (None, {EntryKind.RESUMED: 1})
 
 
+@pytest.mark.parametrize("interval", [0.5, 5.0, 15.0, 60.0])
+@pytest.mark.parametrize("times", range(2, 12))
+def test_figures_must_stay_well_for_some_scrapes_and_never_for_more_than_ten_minutes(
+    interval: float, times: int
+) -> None:
+    begun = settled("shift 20")
+    metrics = replace(begun.spec.metrics, scrape_interval=interval)
+    hold = Hold(cause=HoldCause.METRICS, sentence=ERROR.sentence, since=0.0, times=times)
+    rollout = holds.put(replace(begun, spec=replace(begun.spec, metrics=metrics)), hold)
+    scrapes = min(4 * 2 ** (times - 2), 40)
+    calm = min(scrapes * interval, scrapes * 15.0)
+
+    early, _ = holds.gone(holds.gone(rollout, 0.0, HoldCause.METRICS)[0], calm - 0.1, HoldCause.METRICS)
+    over, _ = holds.gone(holds.gone(rollout, 0.0, HoldCause.METRICS)[0], calm, HoldCause.METRICS)
+
+    assert (early.hold is not None, over.hold) == (True, None)
+
+
+def test_what_a_cluster_lacks_must_stay_away_for_a_minute_however_quick_scrapes_are() -> None:
+    begun = settled("shift 20")
+    metrics = replace(begun.spec.metrics, scrape_interval=0.5)
+    hold = Hold(cause=HoldCause.CLUSTER, sentence=ERROR.sentence, since=0.0, times=2)
+    rollout = holds.put(replace(begun, spec=replace(begun.spec, metrics=metrics)), hold)
+
+    early, _ = holds.gone(holds.gone(rollout, 0.0, HoldCause.CLUSTER)[0], 59.0, HoldCause.CLUSTER)
+
+    assert early.hold is not None
+
+
 def test_a_cause_that_was_away_for_long_is_news() -> None:
     rollout = settled("mirror")
     once, _ = reconciled(rollout, [ERROR, PASS], 0.0)
@@ -169,7 +198,7 @@ def test_a_cause_that_was_away_for_long_is_news() -> None:
 
 
 def test_a_cluster_that_comes_and_goes_delays_no_retreat() -> None:
-    rollout, _ = decide.abort(settled("upgrade"), OMAR, "because.", 0.0)
+    rollout, _ = aborts.abort(settled("upgrade"), OMAR, "because.", 0.0)
     restoring = an_observation(rollout, primary=a_side(Template.UPGRADED))
     said: list[Entry] = []
     for number in range(40):
@@ -236,7 +265,7 @@ def test_an_upgrade_that_sticks_says_why_at_the_first_reconcile_and_once_however
 ) -> None:
     rollout = replace(settled("upgrade"), settled_at=None)
     if restoring:
-        rollout, _ = decide.abort(rollout, OMAR, "because.", 0.0)
+        rollout, _ = aborts.abort(rollout, OMAR, "because.", 0.0)
     said: list[Entry] = []
     for number in range(20):
         side = upgraded(seen[number % len(seen)])

@@ -11,7 +11,7 @@ from bot.model.figures import Verdict
 from bot.model.observation import Progress, Unobserved
 from bot.model.rollout import ALL_CANARY, HOME, HoldCause, Phase, Rollout, Template, Topology
 from bot.model.story import EntryKind
-from bot.rollout import decide, obstacles
+from bot.rollout import aborts, decide, obstacles
 from bot.rollout.actions import ApplyTemplate, SetRoutes, Wait, next_action
 from bot.rollout.plans import make_plan
 from bot.words.rendering import plain
@@ -30,7 +30,7 @@ def entered(name: str) -> Rollout:
 
 def test_an_abort_restores_a_primary_that_the_store_no_longer_knows_was_upgraded() -> None:
     stored = replace(entered("shift 100"), settled_at=0.0)  # a fail-over has lost that it went on to the upgrade
-    aborting, _ = decide.abort(stored, OMAR, "bad", now=10.0)
+    aborting, _ = aborts.abort(stored, OMAR, "bad", now=10.0)
     observed = an_observation(stored, primary=a_side(Template.UPGRADED))
 
     after, entries = decide.decide(aborting, observed, PASS, now=10.0)
@@ -43,7 +43,7 @@ def test_an_abort_restores_a_primary_that_the_store_no_longer_knows_was_upgraded
 
 
 def test_an_abort_that_knows_of_the_upgrade_is_told_nothing_new() -> None:
-    aborting, _ = decide.abort(entered("upgrade"), OMAR, "bad", now=10.0)
+    aborting, _ = aborts.abort(entered("upgrade"), OMAR, "bad", now=10.0)
     observed = an_observation(aborting, primary=a_side(Template.UPGRADED))
 
     after, entries = decide.decide(aborting, observed, PASS, now=10.0)
@@ -70,7 +70,7 @@ def test_a_write_that_keeps_failing_is_told_and_then_asked_about() -> None:
 
 
 def test_an_abort_that_cannot_be_written_is_told_as_well() -> None:
-    aborting, _ = decide.abort(entered("shift 20"), OMAR, "bad", now=0.0)
+    aborting, _ = aborts.abort(entered("shift 20"), OMAR, "bad", now=0.0)
 
     _, said = decide.decide(
         aborting, an_observation(aborting, routes=routes(20)), PASS, now=obstacles.WRITE_SECONDS + 1
@@ -92,7 +92,7 @@ def test_a_hold_for_an_unreadable_cluster_ends_when_it_is_read_though_the_stage_
 
 
 def test_an_abort_without_a_ready_canary_says_where_the_users_really_are() -> None:
-    aborting, _ = decide.abort(entered("upgrade"), OMAR, "bad", now=0.0)
+    aborting, _ = aborts.abort(entered("upgrade"), OMAR, "bad", now=0.0)
     observed = an_observation(aborting, primary=a_side(Template.UPGRADED), canary=a_side(ready=0))
     notified: list[str] = []
     for at, reconcile in enumerate(
@@ -109,7 +109,7 @@ def test_users_stay_with_the_last_relabelled_pod_until_the_primary_is_restored()
     """Its Deployment was given the old template: the pods it still replaces are in the subset that has the users."""
     relabel = a_rollout(a_service(approve=()), Topology.RELABEL)
     back = next(i for i, stage in enumerate(relabel.spec.plan) if stage.phase is Phase.SWITCHING_BACK)
-    aborting, _ = decide.abort(replace(relabel, phase=Phase.SWITCHING_BACK, stage=back), OMAR, "bad", now=0.0)
+    aborting, _ = aborts.abort(replace(relabel, phase=Phase.SWITCHING_BACK, stage=back), OMAR, "bad", now=0.0)
     halfway = a_side(Template.RECORDED, progress=Progress.WAITING, ready=1, stale=1, elsewhere=1)
     observed = an_observation(aborting, primary=halfway, canary=a_side(ready=0))
 
@@ -121,7 +121,7 @@ def test_users_stay_with_the_last_relabelled_pod_until_the_primary_is_restored()
 
 
 def test_a_canary_that_comes_back_before_anybody_was_moved_keeps_the_users_until_the_primary_is_restored() -> None:
-    aborting, _ = decide.abort(entered("upgrade"), OMAR, "bad", now=0.0)
+    aborting, _ = aborts.abort(entered("upgrade"), OMAR, "bad", now=0.0)
     upgraded = an_observation(aborting, primary=a_side(Template.UPGRADED), canary=a_side(ready=0))
     leaving, _ = decide.decide(aborting, upgraded, PASS, now=1.0)
     unwritten = an_observation(leaving, routes=ALL_CANARY, primary=a_side(Template.UPGRADED))
@@ -193,7 +193,7 @@ def test_users_whom_older_pods_answer_while_a_deployment_by_hand_hangs_are_not_t
 
 
 def test_users_of_a_canary_that_is_gone_go_to_whatever_answers_while_the_primary_is_being_restored() -> None:
-    aborting, _ = decide.abort(entered("upgrade"), OMAR, "bad", now=0.0)
+    aborting, _ = aborts.abort(entered("upgrade"), OMAR, "bad", now=0.0)
     restoring = a_side(Template.RECORDED, progress=Progress.WAITING, ready=0, stale=1)
     observed = an_observation(aborting, primary=restoring, canary=GONE)
 
@@ -221,7 +221,7 @@ def test_users_whom_somebody_may_have_sent_to_a_dead_canary_go_home_although_the
 def test_no_template_is_written_while_nobody_sees_whether_the_primary_has_users(cause: Cause) -> None:
     """It was aborted where its last switchback could not be written: half of the users are on the primary still."""
     upgrading = entered("upgrade")
-    aborting, _ = decide.abort(entered("switchback 100"), OMAR, "bad", now=0.0)
+    aborting, _ = aborts.abort(entered("switchback 100"), OMAR, "bad", now=0.0)
     for rollout, template in ((upgrading, Template.RECORDED), (aborting, Template.UPGRADED)):
         unseen = an_observation(
             rollout,
@@ -235,7 +235,7 @@ def test_no_template_is_written_while_nobody_sees_whether_the_primary_has_users(
 
 
 def test_a_primary_is_restored_where_there_is_no_virtual_service_to_have_users_by() -> None:
-    aborting, _ = decide.abort(entered("switchback 100"), OMAR, "bad", now=0.0)
+    aborting, _ = aborts.abort(entered("switchback 100"), OMAR, "bad", now=0.0)
     gone = an_observation(
         aborting,
         routes=None,

@@ -14,7 +14,7 @@ from bot.model.figures import Verdict
 from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import ALL_CANARY, HOME, Phase, Rollout, Routes, Template, Topology, UserId
 from bot.model.service import ApproveAt, Promote
-from bot.rollout import decide, weights
+from bot.rollout import aborts, approvals, decide, people, weights
 from bot.rollout.actions import ApplyTemplate, Release, ScaleCanaryDown, ScalePrimaryUp, SetRoutes, Wait, next_action
 from bot.rollout.transitions import Change
 from tests.builders import OMAR, a_rollout, a_service, a_target, verdict
@@ -57,13 +57,13 @@ def _set_some_share(rollout: Rollout, by: UserId, now: float) -> Change:
 
 
 PEOPLE = {
-    Move.APPROVE: decide.approve,
-    Move.PAUSE: decide.pause,
-    Move.RESUME: decide.resume,
-    Move.RETRY: decide.retry,
-    Move.ACCEPT: decide.accept,
-    Move.RESTORE: decide.restore,
-    Move.KEEP_THEIRS: decide.keep_theirs,
+    Move.APPROVE: approvals.approve,
+    Move.PAUSE: people.pause,
+    Move.RESUME: people.resume,
+    Move.RETRY: people.retry,
+    Move.ACCEPT: people.accept,
+    Move.RESTORE: people.restore,
+    Move.KEEP_THEIRS: people.keep_theirs,
     Move.BACK: weights.back,
     Move.SET: _set_some_share,
 }
@@ -165,7 +165,7 @@ def walk(rollout: Rollout, world: World, moves: Moves) -> Rollout:
         if move in PEOPLE or move is Move.ABORT:
             try:
                 if move is Move.ABORT:
-                    rollout, _ = decide.abort(rollout, OMAR, "because.", world.now)
+                    rollout, _ = aborts.abort(rollout, OMAR, "because.", world.now)
                 else:
                     rollout, _ = PEOPLE[move](rollout, OMAR, world.now)
             except Refusal:

@@ -8,7 +8,7 @@ from bot.model.figures import AnalysisState, Exposure, Finding, Judgement, Verdi
 from bot.model.observation import Observation
 from bot.model.rollout import BOT, HOME, Phase, Rollout, StageOutcome, Walked
 from bot.model.story import Entry
-from bot.rollout import decide
+from bot.rollout import aborts, decide
 from bot.words.rendering import plain
 from tests.builders import OMAR, a_rollout, a_service, a_side_of, an_observation, figures, verdict
 
@@ -73,7 +73,7 @@ def test_an_abort_that_takes_longer_tells_at_its_end_what_is_new() -> None:
 
 
 def test_an_abort_in_the_mirror_says_that_no_user_was_affected() -> None:
-    aborting, _ = decide.abort(at_stage("mirror"), OMAR, "Wrong build.", 100.0)
+    aborting, _ = aborts.abort(at_stage("mirror"), OMAR, "Wrong build.", 100.0)
     _, notified = ended(aborting, now=100.0, after=0.5)
 
     assert plain(notified[-1].text) == (

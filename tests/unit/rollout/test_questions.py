@@ -12,7 +12,7 @@ from bot.model.figures import HARM, Finding, Judgement, Verdict
 from bot.model.rollout import Question, QuestionKind, Rollout
 from bot.model.service import ApprovalRule, ApproveAt, OnTimeout
 from bot.model.story import Entry, EntryKind
-from bot.rollout import decide
+from bot.rollout import approvals, decide
 from bot.rollout.phrases import question
 from bot.words.rendering import plain
 from tests.builders import LENA, OMAR, a_rollout, a_service, an_observation, keys, verdict
@@ -133,9 +133,9 @@ def test_where_nobody_has_to_approve_a_doubt_that_is_over_needs_no_decision_any_
 def test_who_lets_it_go_on_in_spite_of_a_doubt_lets_it_go_on_without_it() -> None:
     rule = ApprovalRule(count=2)
     asked, _ = reconciled(replace(settled(), spec=replace(settled().spec, approvals_rule=rule)), *[WORSE] * 10)
-    once, notified = decide.approve(asked, OMAR, 450.0)
+    once, notified = approvals.approve(asked, OMAR, 450.0)
     over, _ = reconciled(once, GOOD, now=450.0)
-    twice, _ = decide.approve(over, LENA, 456.0)
+    twice, _ = approvals.approve(over, LENA, 456.0)
 
     assert keys(notified[0].text)[0] == "rollout.approved_anyway"
     assert reconciled(twice, GOOD, now=456.0)[0].current.name == "shift 20"
@@ -184,7 +184,7 @@ def test_nobody_is_reminded_within_ten_minutes_of_being_called() -> None:
 def test_an_approval_keeps_what_it_was_given_for() -> None:
     doubtful, _ = reconciled(settled(), *[WORSE] * 10)
 
-    assert decide.approve(doubtful, OMAR, 450.0)[0].approvals[0].about == "doubt evidence"
+    assert approvals.approve(doubtful, OMAR, 450.0)[0].approvals[0].about == "doubt evidence"
 
 
 JUDGEMENTS = st.sampled_from([GOOD, GOOD, TOO_LITTLE, EARLY, ERROR, WORSE, HARMED, replace(WORSE, lacking=True)])
@@ -220,10 +220,10 @@ def test_the_rule_of_a_question_holds_for_it_alone() -> None:
     two = ApprovalRule(count=2)
     changes = {"approve": tuple(ApproveAt), "approvals_at": {ApproveAt.UPGRADE: two}}
     first, _ = reconciled(settled("shift 80", **changes), GOOD)
-    one, _ = decide.approve(first, OMAR, 410.0)
+    one, _ = approvals.approve(first, OMAR, 410.0)
     last, notified = reconciled(settled("shift 100", **changes), GOOD)
-    once, _ = decide.approve(last, OMAR, 410.0)
-    twice, _ = decide.approve(once, LENA, 411.0)
+    once, _ = approvals.approve(last, OMAR, 410.0)
+    twice, _ = approvals.approve(once, LENA, 411.0)
 
     assert reconciled(one, GOOD, now=410.0)[0].current.name == "shift 100"
     assert calls(notified) == ["Upgrade reviews-v1 to v2? 2 approvals are needed."]

@@ -15,7 +15,7 @@ from bot.model.observation import Denied, Observation, Unobserved
 from bot.model.rollout import HOME, HoldCause, Phase, Rollout, RolloutId, Routes, StepBack
 from bot.model.service import ApproveAt, GateLimits
 from bot.model.story import EntryKind
-from bot.rollout import decide, transitions, weights
+from bot.rollout import aborts, approvals, decide, transitions, weights
 from bot.rollout.actions import ScalePrimaryUp, SetRoutes, Wait, next_action
 from bot.rollout.plans import Overrides, make_plan
 from bot.words.rendering import plain
@@ -146,7 +146,7 @@ def test_an_approval_of_the_mirror_is_one_of_the_way_back() -> None:
 
     assert (asked.current.on_copies, asked.asked_at) == (True, 200.0)
     assert entries[-1].kind is EntryKind.ASK
-    approved, _ = decide.approve(asked, OMAR, 210.0)
+    approved, _ = approvals.approve(asked, OMAR, 210.0)
     assert decide.decide(approved, an_observation(approved), GOOD, 220.0)[0].current.name == "shift 20"
 
 
@@ -217,7 +217,7 @@ def test_users_are_home_when_no_route_leads_to_the_canary_and_not_only_when_copi
     went, _ = at_home_without_copies()
 
     assert (went.settled_at, went.goes_home, went.step_backs[-1].home_at) == (None, False, 12.0)
-    _, (line,) = decide.abort(went, OMAR, "enough", 30.0)
+    _, (line,) = aborts.abort(went, OMAR, "enough", 30.0)
     assert "Users have been home for 18 seconds." in plain(line.text)
 
 
@@ -265,7 +265,7 @@ def test_when_users_were_home_is_remembered() -> None:
 def test_people_who_abort_on_copies_go_the_usual_way() -> None:
     went = settled(home(at_stage("shift 40")))
 
-    aborting, _ = decide.abort(went, OMAR, "enough", 30.0)
+    aborting, _ = aborts.abort(went, OMAR, "enough", 30.0)
 
     assert (aborting.phase, aborting.current.routes) == (Phase.ABORTING, HOME)
 

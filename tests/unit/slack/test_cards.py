@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.analysis.analysis import analyse
-from bot.analysis.gates.thresholds import warming_up
+from bot.analysis.without_figures import warming_up
 from bot.controller.decisions import ButtonToken
 from bot.model.errors import Refusal
 from bot.model.figures import UNTRIED, Exposure, Point
