@@ -343,7 +343,7 @@ def doubts_latency(play: Play) -> bool:
 def test_what_people_send_users_back_to_in_spite_of_its_latency_is_not_asked_about_again() -> None:
     play = slower_on_copies(copies=0.02)
     assert doubts_latency(play)
-    play.rollout, _ = decide.approve(play.rollout, OMAR, play.now)
+    play.rollout, _ = approvals.approve(play.rollout, OMAR, play.now)
     play.until(on("shift 60"), most=200)
 
     assert [name for _, name in play.places[-3:]] == ["shift 20", "shift 40", "shift 60"]
@@ -354,7 +354,7 @@ def test_what_people_send_users_back_to_in_spite_of_its_latency_is_not_asked_abo
 def test_who_was_sent_back_to_by_a_yes_to_something_else_is_asked_about_for_its_latency() -> None:
     play = slower_on_copies(copies=1.0)
     assert not doubts_latency(play)
-    play.rollout, _ = decide.approve(play.rollout, OMAR, play.now)
+    play.rollout, _ = approvals.approve(play.rollout, OMAR, play.now)
     play.until(lambda rollout: rollout.is_asked_in_doubt, most=70)
 
     assert play.rollout.current.name == "shift 20"
