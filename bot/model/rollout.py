@@ -680,7 +680,7 @@ class Rollout:
         return self.spec.target.mirror_methods is not None or bool(self.spec.target.route_names)
 
     @property
-    def copies_tell(self) -> bool:
+    def copies_suffice(self) -> bool:
         """Whether the canary's copies tell how it would serve users: all of their requests are copied, or nearly all
         were in the mirror stage.
         """

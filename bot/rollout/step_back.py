@@ -97,7 +97,7 @@ def may_return(rollout: Rollout, times: int) -> bool:
     """Whether users return by themselves after so many step backs: not where copies are of some requests only, which
     says nothing of the others, unless those were hardly any.
     """
-    return times <= rollout.spec.gates.judge.returns and rollout.copies_tell
+    return times <= rollout.spec.gates.judge.returns and rollout.copies_suffice
 
 
 def go_back(rollout: Rollout, now: float) -> Change:
@@ -132,6 +132,6 @@ def why_asked(rollout: Rollout) -> Text:
     times = len(rollout.step_backs)
     if not rollout.current.on_copies or may_return(rollout, times):
         return ""
-    if not rollout.copies_tell:
+    if not rollout.copies_suffice:
         return said("rollout.copies_some", version=rollout.spec.version)
     return said("rollout.home_again", n=times)

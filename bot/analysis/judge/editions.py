@@ -80,7 +80,7 @@ def step(
         state.slower
         and settings.slower_asks
         and where.let
-        and _was_told(state, interval, settings, on_copies=where.on_copies)
+        and _was_said(state, interval, settings, on_copies=where.on_copies)
     ):
         state = single.overruled(state, settings)
     state = _placed(state, settings, on_copies=where.on_copies)
@@ -96,7 +96,7 @@ def step(
     return after, replace(verdict.assess(here, settings, deadline), home=home)
 
 
-def _was_told(trace: Trace, interval: Interval, settings: JudgeSettings, *, on_copies: bool) -> bool:
+def _was_said(trace: Trace, interval: Interval, settings: JudgeSettings, *, on_copies: bool) -> bool:
     """Whether this is the first row of a stage that was begun although it was said that the canary is slower.
 
     A stage with users is left in no other way. One on copies is also left because the canary is well again, which says

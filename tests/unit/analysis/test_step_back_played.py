@@ -397,9 +397,9 @@ def test_only_who_may_be_taken_home_reads_when_that_would_be(stage: int, shield:
     there = begun.spec.plan[stage]
     state = analysis.begin(limits, [a_side_of(300, 1) for _ in range(240)])
     rollout = replace(begun, phase=there.phase, stage=stage, since=0.0, settled_at=0.0, analysis_state=state)
-    sides = {name: replace(a_side_of(300, 1), first=0.0, last=15.0) for name in ("canary", "primary")}
+    side = replace(a_side_of(300, 1), first=0.0, last=15.0)
 
-    judgement, _ = analysis.analyse(rollout, Figures(start=0.0, end=15.0, **sides))
+    judgement, _ = analysis.analyse(rollout, Figures(start=0.0, end=15.0, canary=side, primary=side))
 
     forecast = keys(judgement.forecast)
     goes = shield and there.phase is Phase.SHIFTING and there.routes.compared
