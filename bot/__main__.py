@@ -174,7 +174,7 @@ def _plan(settings: Settings, arguments: argparse.Namespace) -> int:
 def _init(settings: Settings, arguments: argparse.Namespace) -> int:
     adapters = bootstrap.connect(settings)
     service = adapters.catalogue.get(arguments.service)
-    needed = init.needed(service, adapters.kube)
+    needed = init.needed(service, adapters.kube, settings.kubernetes.istio_namespace)
     if not arguments.apply:
         _say(init.shown(needed), settings.voice)
         return 0

@@ -35,13 +35,13 @@ from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import Settings
 from bot.settings.reload import ServicesReload
 from bot.settings.services import Catalogue
+from bot.slack.app_home_facts import AppHomeFacts
+from bot.slack.app_home_refresh import AppHomes
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.bolt_app import build_app
 from bot.slack.channels import Channels
 from bot.slack.delivery import Delivery
-from bot.slack.home_facts import HomeFacts
-from bot.slack.homes import Homes
 from bot.slack.permalinks import Permalinks
 from bot.slack.requester import Deduplication
 from bot.slack.token_check import TokenCheck
@@ -104,7 +104,7 @@ class Bot:
             leads=self._leads,
             failed=self._failures.item,
         )
-        homes: Homes[HomeFacts] = Homes(client, adapters.ports.clock)
+        homes: AppHomes[AppHomeFacts] = AppHomes(client, adapters.ports.clock)
         app = build_app(
             controller=self._controller,
             client=client,

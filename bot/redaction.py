@@ -2,12 +2,14 @@
 
 Text is redacted last, when it is about to leave the process: as a log line, an answer of ``canary-bot check`` or an
 error. By then a secret may have been quoted several times over (JSON in a repr in a traceback), so a known one is
-looked for with its line breaks, quotes and backslashes in any escaped form, and percent-encoded.
+looked for with its line breaks, quotes and backslashes in any escaped form, and percent-encoded; in base64 and in
+hexadecimal digits, alone or as a part of something longer; and broken at the ends of lines.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import re
 import threading
 from functools import cached_property
@@ -41,6 +43,10 @@ _TELLTALE = re.compile(r"(?i)xox|xapp|bearer|authorization|eyj|-----begin|://|ho
 _SPACED = {"\n": "n", "\r": "r", "\t": "t", "\f": "f", "\v": "v", "\b": "b"}
 _BACKSLASH = r"(?:\\|%(?:25)*5[cC])"
 _RUN = re.compile(r"[A-Za-z0-9]+")
+_ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}  # of HTML
+ENCODED = 12  # characters of base64, of hexadecimal digits, or of several lines; fewer are a part of harmless words
+_ENCODED = re.compile(rf"[\w+/-]{{{ENCODED}}}", re.ASCII)
+_BREAK = r"\s*"
 _ASCII = 128
 _BYTE = 256
 
@@ -52,16 +58,43 @@ class _Known:
         self._secret = secret
         # Letters and digits are never escaped, except as percent codes.
         self._hint = max(_RUN.findall(secret if len(secret) <= LONG else secret[:END]), key=len, default="")
+        self._joined = "".join(secret.split()) if len(secret) <= LONG else ""
+        written = dict.fromkeys((secret[:END], json.dumps(secret[:END])[1:-1]))
+        encoded = [one for text in written for one in _encoded(text.encode("utf-8", "surrogatepass"))]
+        self._encoded = tuple(dict.fromkeys(encoded))
 
     def hide_in(self, text: str) -> str:
         if self._hint in text or "%" in text:
             return self._pattern.sub(HIDDEN, text)
         return text
 
+    def hide_broken_in(self, text: str, joined: str) -> str:
+        """The same where lines have ended within it; ``joined`` is the text without spaces and line breaks.
+
+        Long ones are left out: they are looked for by their ends, and have lines of their own.
+        """
+        if len(self._joined) >= ENCODED and self._joined in joined:
+            return self._broken_pattern.sub(HIDDEN, text)
+        return text
+
+    def hide_encoded_in(self, text: str) -> str:
+        """Without what it is in base64 or in hexadecimal digits, and whatever follows in these."""
+        if any(one in text for one in self._encoded):
+            return self._encoded_pattern.sub(HIDDEN, text)
+        return text
+
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         """Made when it is needed first: most secrets never come near a text, and it takes a hundredth of a second."""
         return _pattern(self._secret)
+
+    @cached_property
+    def _broken_pattern(self) -> re.Pattern[str]:
+        return re.compile(_BREAK.join(map(re.escape, self._joined)))
+
+    @cached_property
+    def _encoded_pattern(self) -> re.Pattern[str]:
+        return re.compile(f"(?:{'|'.join(map(re.escape, self._encoded))})[\\w+/=-]*", re.ASCII)
 
 
 _lock = threading.Lock()
@@ -104,8 +137,15 @@ def redact(text: str) -> str:
     known = _longest_first
     for _ in range(TIMES):
         before = text
+        if known and "\n" in text:
+            joined = "".join(text.split())
+            for one in known:
+                text = one.hide_broken_in(text, joined)
         for one in known:
             text = one.hide_in(text)
+        if known and _ENCODED.search(text):
+            for one in known:
+                text = one.hide_encoded_in(text)
         if _TELLTALE.search(text):
             for pattern, replacement in _PATTERNS:
                 text = pattern.sub(replacement, text)
@@ -162,6 +202,8 @@ def _piece(piece: str, *, escaped: bool) -> str:
     forms = [re.escape(piece), *_escapes(piece), _percent(piece)]
     if piece in _SPACED:
         forms.append(_SPACED[piece])
+    if piece in _ENTITIES:
+        forms.append(f"&(?:{_ENTITIES[piece]}|#0*{ord(piece)}|#[xX]0*(?i:{ord(piece):x}));")
     if piece == " ":
         forms += [r"\+", _percent("+")]
     after = r"[ |]*" if piece == "\n" else ""  # a traceback of several errors indents what they say
@@ -179,6 +221,23 @@ def _escapes(one: str) -> list[str]:
         forms.append(f"{_BACKSLASH}+".join(f"u(?i:{halves[i : i + 4]})" for i in range(0, len(halves), 4)))
         forms.append(f"{_BACKSLASH}+".join(f"x(?i:{byte:02x})" for byte in one.encode("utf-8", "surrogatepass")))
     return forms
+
+
+def _encoded(secret: bytes) -> list[str]:
+    """What a text surely has in it that has the secret in it in base64, whatever stands before it, or in hexadecimal
+    digits.
+    """
+    found = []
+    for before in range(3):  # bytes of the group of three in which it begins
+        whole = base64.b64encode(b"\0" * before + secret).rstrip(b"=").decode()
+        bits = 8 * (before + len(secret))
+        core = whole[-(-8 * before // 6) : bits // 6]  # what is before and after it is in none of these characters
+        found += [core, core.translate(_URL_SAFE)]
+    digits = secret.hex()
+    return [one for one in (*found, digits, digits.upper()) if len(one) >= ENCODED]
+
+
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def _percent(text: str) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Self
 
-from sandbox.ports import LOOPBACK, free_port
+from sandbox.loopback_program import LoopbackProgram
 from sandbox.processes import Program, answers, find_program
 
 
-class Prometheus:
-    """prometheus on a free loopback port, keeping its port and data from start to start (to play an outage).
+class Prometheus(LoopbackProgram):
+    """prometheus, whose data outlives an outage.
 
     ``targets`` is a file_sd file. It may appear and change at any time; Prometheus hands changes to its scraper
     every five seconds at most, as it does with the pods of a real cluster.
@@ -20,8 +19,7 @@ class Prometheus:
     def __init__(
         self, directory: Path, *, scrape_seconds: float = 5, targets: Path | None = None, retention: str = "1h"
     ) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        super().__init__(directory)
         self._retention = retention
         self._configuration = directory / "prometheus.json"
         self._configuration.write_text(
@@ -34,26 +32,7 @@ class Prometheus:
     @property
     def url(self) -> str:
         """The address for ``PROMETHEUS_URL``."""
-        return f"http://{LOOPBACK}:{self.port}"
-
-    def start(self) -> Self:
-        """Start, or start again on the same port with the same data; returns once queries are answered."""
-        self.program.start()
-        return self
-
-    def stop(self) -> None:
-        """End it: connections are refused until the next start."""
-        self.program.stop()
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.program.kill()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        return f"http://{self.address}"
 
     def _argv(self, directory: Path) -> list[str]:
         return [
@@ -61,7 +40,7 @@ class Prometheus:
             f"--config.file={self._configuration}",
             f"--storage.tsdb.path={directory / 'data'}",
             f"--storage.tsdb.retention.time={self._retention}",
-            f"--web.listen-address={LOOPBACK}:{self.port}",
+            f"--web.listen-address={self.address}",
             "--log.level=warn",
         ]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.catalogue import WEBHOOKS, reviews
+from sandbox.catalogue import WEBHOOKS, listed, reviews
 from sandbox.kube import bookinfo
 from sandbox.mesh.users import ASKS, Ask
 from sandbox.recorder import Recorder
@@ -24,6 +24,7 @@ from sandbox.stories.releases import (
     hosts,
     relabel,
     rollback,
+    two_objects,
     two_routes,
 )
 from sandbox.stories.surroundings import autoscaler, left_the_file, second_release
@@ -82,6 +83,11 @@ def scaled_objects() -> Sequence[dict[str, Any]]:
     names = ("reviews-v1", "reviews-v2")
     scalers = [bookinfo.autoscaler(name, least=1, most=4, utilization=60, stable_seconds=5) for name in names]
     return [*objects, *scalers]
+
+
+def callers_inside() -> Sequence[dict[str, Any]]:
+    """Bookinfo with a VirtualService more, for callers inside the mesh."""
+    return bookinfo.with_callers_inside(bookinfo.objects())
 
 
 def neighbours() -> Sequence[dict[str, Any]]:
@@ -234,6 +240,13 @@ SCENARIOS = {
             objects=bookinfo.routes_objects,
             services={"reviews": reviews(weights=[50, 100])},
             asks=(Ask(headers=(("x-user", "tester"),)), Ask(path="/api/reviews/0"), Ask()),
+        ),
+        Scenario(
+            name="two-objects",
+            about="a VirtualService at the gateway and one inside the mesh: both are moved in one step, promoted",
+            play=two_objects,
+            objects=callers_inside,
+            services={"reviews": listed(reviews(weights=[50, 100]))},
         ),
         Scenario(
             name="adopt",

@@ -54,6 +54,7 @@ class Picture:
     Attributes:
         places: where users may be sent, from the top.
         said: what the bot does to it, a line each.
+        inside: the routes of a second VirtualService, for callers inside the mesh.
     """
 
     title: str
@@ -61,6 +62,7 @@ class Picture:
     places: Sequence[str]
     said: Sequence[str]
     target: Target = TARGET
+    inside: Sequence[Object] = ()
 
 
 def to(place: str, weight: int | None = None) -> Object:
@@ -98,6 +100,13 @@ PICTURES: dict[str, Picture] = {
         places=("v1", "v2"),
         said=("All routes to the primary move together. The testers' route is not touched in any stage.",),
     ),
+    "objects": Picture(
+        title="Two VirtualServices: one at the gateway, one inside the mesh",
+        http=({"route": [to("v1")]},),
+        inside=({"route": [to("v1")]},),
+        places=("v1", "v2"),
+        said=("A stage is there once both say so; only then is it judged and left.",),
+    ),
     "share": Picture(
         title="A third destination with a share",
         http=({"route": [to("v1", 90), to("v3", 10)]},),
@@ -113,22 +122,29 @@ def pictures() -> dict[str, str]:
 
 
 def _drawn(picture: Picture) -> str:
-    height = TOP + ROW * max(len(picture.http), len(picture.places)) + LINE * len(picture.said) + 16
-    routes: Object = {
-        "kind": "VirtualService",
-        "metadata": {"name": "reviews", "namespace": "default"},
-        "spec": {"hosts": ["*"], "http": [*picture.http]},
-    }
+    rows = max(len(picture.http) + len(picture.inside), len(picture.places))
+    height = TOP + ROW * rows + LINE * len(picture.said) + 16
     parts = [text(EDGE, 24, picture.title, INK, bold=True)]
     for number, (stage, wanted) in enumerate(STAGES):
         left = EDGE + COLUMN * number
-        # What is left behind is what was there, so the ends are drawn from that.
-        http = routes["spec"]["http"] if wanted == HOME else with_routes(routes, picture.target, wanted)["spec"]["http"]
+        http = [route for routes in (picture.http, picture.inside) for route in _moved(routes, picture, wanted)]
         parts += [text(left, 52, stage, FAINT), *_column(left, http, picture)]
-    bottom = TOP + ROW * max(len(picture.http), len(picture.places)) + LINE
+    bottom = TOP + ROW * rows + LINE
     parts += [text(EDGE, bottom + LINE * line, said, INK) for line, said in enumerate(picture.said)]
     head = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' {FONT} font-size='13'>"
     return "\n".join([head, f"<rect width='{WIDTH}' height='{height}' fill='#ffffff'/>", *parts, "</svg>"]) + "\n"
+
+
+def _moved(routes: Sequence[Object], picture: Picture, wanted: Routes) -> Sequence[Object]:
+    """One VirtualService's routes at a stage; what is left behind is what was there: the ends are drawn from that."""
+    found: Object = {
+        "kind": "VirtualService",
+        "metadata": {"name": "reviews", "namespace": "default"},
+        "spec": {"hosts": ["*"], "http": [*routes]},
+    }
+    moved: Object = found if wanted == HOME or not routes else with_routes(found, picture.target, wanted)
+    http: Sequence[Object] = moved["spec"]["http"]
+    return http
 
 
 def _column(left: int, http: Sequence[Object], picture: Picture) -> Iterator[str]:
@@ -145,7 +161,7 @@ def _column(left: int, http: Sequence[Object], picture: Picture) -> Iterator[str
         if "mirror" in route:
             end = _middle(picture, _place(route["mirror"])) + 6
             yield rule(left + 54, start, right, end, CANARY, 2, dash="4 4")
-        yield text(left, start + 4, _match(route), INK)
+        yield text(left, start + 4, "callers" if number >= len(picture.http) else _match(route), INK)
     shares = _shares(http[-1])
     for place in picture.places:
         yield from _box(right, _middle(picture, place), place, shares.get(place, ""), _colour(picture, place))

@@ -4,6 +4,7 @@ has one name.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ _ENDS = re.compile(r"[.!?;:,](?=\s|$)|[。！？；：，、（）()\n·•]")  
 # Where a Deployment may be named: what is said is about an object, and not a version that users meet.
 _OBJECT = re.compile(
     r"\bpods?\b|Pod|images?\b|镜像(?!流量|请求)|Deployment|ReplicaSet|upgrad|升级|restored?|restoring|恢复|scale|扩容|runs?\b|运行|"
-    r"stuck|卡住|crash|memory|OOM|restart|重启|sidecar|kubectl|\bgit\b|Git|exist|annotations?|注解",
+    r"Prometheus|destination_workload|stuck|卡住|crash|memory|OOM|restart|重启|sidecar|kubectl|\bgit\b|Git|exist|annotations?|注解",
     re.IGNORECASE,
 )
 _FIGURE = re.compile(
@@ -38,11 +39,12 @@ class Reader:
         wrong: what was wrong with any of them, in the order in which it was seen.
     """
 
-    def __init__(self, primary: str, canary: str) -> None:
+    def __init__(self, primary: str, canary: str, service: str = "reviews") -> None:
         self.wrong: dict[str, None] = {}
         self._images: set[str] = set()
         self._primary = primary
-        self._deployments: tuple[str, ...] = (primary, canary)
+        # One that is called as its service is may stand wherever the service may.
+        self._deployments = tuple(name for name in (primary, canary) if name != service)
 
     def read(self, event: Mapping[str, Any]) -> None:
         """A subscriber of the workspace."""
@@ -63,6 +65,7 @@ class Reader:
 
 def wrong_in(blocks: Sequence[Block], deployments: Sequence[str] = ()) -> list[str]:
     """What is wrong with a message, a line for each. ``deployments`` may be named only where an object is meant."""
+    blocks = json.loads(json.dumps(list(blocks), ensure_ascii=False).replace("\N{NO-BREAK SPACE}", " "))
     return [*said_twice(blocks), *objects_for_versions(blocks, deployments), *figures_apart(blocks)]
 
 
@@ -71,7 +74,8 @@ def said_twice(blocks: Sequence[Block]) -> list[str]:
     counted: Counter[str] = Counter()
     for block in blocks:
         if block["type"] == "plan":  # its rows are a map of the way; where it is stands in the header too
-            counted.update(one for task in block["tasks"] for one in set(clauses(_inline(task.get("output", {})))))
+            rows = [task["title"].partition(" · ")[2] for task in block["tasks"]]
+            counted.update(one for row in rows for one in set(clauses(row)))
         elif block["type"] != "actions":  # a button says what it does in the words of the question
             for part in block.get("elements", [block]):
                 counted.update(_of_part(part))
@@ -98,9 +102,18 @@ def figures_apart(blocks: Sequence[Block]) -> list[str]:
     """Errors of a side that the sentence has otherwise than in the table."""
     in_sentence = next((one.strip() for text in texts(blocks) for one in _figures(text)), None)
     shown = next((row for row in _rows(blocks) if row[:1] and row[0] in {"Errors", "错误"}), None)
-    if in_sentence is None or shown is None or in_sentence in shown:
+    if in_sentence is None or shown is None or _narrow(in_sentence) in shown:
         return []
     return [f"figures differ: {in_sentence} in the sentence, {shown} in the table"]
+
+
+def _narrow(figure: str) -> str:
+    """As the table has it: without how many of them failed."""
+    return re.sub(r" \([\d,]+ of ([\d,]+)\)|（[\d,]+/([\d,]+)）", _of_all, figure)  # noqa: RUF001
+
+
+def _of_all(found: re.Match[str]) -> str:
+    return f" of {found[1]}" if found[1] else f"，共 {found[2]}"  # noqa: RUF001
 
 
 def _figures(text: str) -> Iterator[str]:
@@ -113,7 +126,7 @@ def _rows(blocks: Sequence[Block]) -> Iterator[list[str]]:
     for block in blocks:
         if block["type"] == "data_table":
             for row in block["rows"]:
-                yield [str(cell.get("text", "")).replace("\N{NO-BREAK SPACE}", " ") for cell in row]
+                yield [str(cell.get("text", "")) for cell in row]
 
 
 def clauses(text: str) -> Iterator[str]:
@@ -136,7 +149,7 @@ def texts(blocks: Sequence[Block]) -> Iterator[str]:
                 yield from (_inline(part) for part in block["elements"])
             case "plan":
                 yield block["title"]
-                yield from (f"{task['title']}\n{_inline(task.get('output', {}))}" for task in block["tasks"])
+                yield from (task["title"] for task in block["tasks"])
 
 
 def _inline(part: Any) -> str:

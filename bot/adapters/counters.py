@@ -108,7 +108,7 @@ def is_same(one: SideFigures, other: SideFigures) -> bool:
     return max(map(abs, counts)) <= EXACT
 
 
-def closed(
+def since_watermark(
     side: SideFigures, *, began: SideFigures, watermark: SideFigures, ended: SideFigures, rate: float, spacing: float
 ) -> tuple[SideFigures | None, SideFigures]:
     """What was answered since the watermark, and the watermark for the next window.

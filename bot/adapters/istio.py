@@ -172,7 +172,7 @@ class IstioMesh:
             # The heartbeat goes first: whoever dies after that comes here again, and leaves no Lease behind.
             self._fall_silent(*one.virtual_service_key, owner)
             if not self._write(one.virtual_service_key, edit, is_current, managed=one):
-                self._close(*one.virtual_service_key, owner)
+                self._outdate_late_writes(*one.virtual_service_key, owner)
 
         do_on_each(target, leave)
 
@@ -180,7 +180,7 @@ class IstioMesh:
         """Take our annotations off if they are ``owner``'s, whatever became of the routes; nothing where none is."""
         self._fall_silent(namespace, virtual_service, owner)
         if not self._annotate(namespace, virtual_service, lambda vs: virtual_services.remove_annotations(vs, owner)):
-            self._close(namespace, virtual_service, owner)
+            self._outdate_late_writes(namespace, virtual_service, owner)
 
     def _fall_silent(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """A Lease that stays behind is harmless, so one that cannot be deleted keeps no rollout from its end."""
@@ -189,14 +189,14 @@ class IstioMesh:
         except Fault as fault:
             log.warning("lease_left_behind", virtual_service=f"{namespace}/{virtual_service}", reason=fault.sentence)
 
-    def _close(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
+    def _outdate_late_writes(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """Change the object and change it back, so that no write of ``owner``'s that is on its way takes effect.
 
         Such a write was read before, and the API server takes it only while the object is as it was then. Where the
         annotations were gone already, their removal may be older than that read.
         """
-        self._annotate(namespace, virtual_service, lambda vs: virtual_services.closed(vs, owner))
-        self._annotate(namespace, virtual_service, virtual_services.unclosed)
+        self._annotate(namespace, virtual_service, lambda vs: virtual_services.annotate_ended(vs, owner))
+        self._annotate(namespace, virtual_service, virtual_services.remove_ended)
 
     def _annotate(self, namespace: str, virtual_service: str, edit: Edit) -> bool:
         """``_write`` for edits of our own annotations alone; nothing is written where the object is not there."""

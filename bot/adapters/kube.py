@@ -25,7 +25,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
 
-from bot import bounded, redaction
+from bot import bounded
 from bot.adapters.calls import Called, counted, nobody
 from bot.adapters.kube_answers import (
     Expired,
@@ -39,7 +39,7 @@ from bot.adapters.kube_answers import (
     version_in,
     warnings_in,
 )
-from bot.adapters.kube_credentials import now_and_then
+from bot.adapters.kube_credentials import learn, now_and_then
 from bot.adapters.kube_shapes import checked
 from bot.cluster.managed_fields import FIELD_MANAGER
 from bot.cluster.objects import Object
@@ -197,8 +197,7 @@ class Kube:
         except (yaml.YAMLError, OSError) as error:  # their own words may quote the file, and it holds tokens
             raise Refusal(said("adapters.no_kubeconfig", file=kubeconfig or "", kind=type(error).__name__)) from error
         settings.refresh_api_key_hook = now_and_then(settings.refresh_api_key_hook)  # type: ignore[assignment]  # the client has it None
-        for credential in (*settings.api_key.values(), settings.password):
-            redaction.learn(str(credential or "").removeprefix("Bearer "))
+        learn(settings)
         kube = cls(client.ApiClient(settings), on_warning, manager)
         kube.where = said("adapters.where", host=settings.host, named=named)
         return kube

@@ -3,7 +3,8 @@
 - a missing object reads as None; a conflict is ``Contended``;
 - ``Unanswered`` is a request whose outcome nobody knows (no connection, timeout, 5xx): before writing again, look;
 - ``Expired`` is a watch, or the rest of a list, from a version the server no longer remembers: list again;
-- everything else the server refuses is a ``Fault`` with its own sentence, which never holds a header or a token.
+- everything else the server refuses is a ``Fault`` with its own sentence, in which a secret is hidden: an admission
+  webhook, or whoever answers in the server's place, may repeat what it was sent, and people read the sentence in Slack.
 
 Each fault says what kind of failure it was (``cause_of``), so that nobody has to read that out of the sentence.
 """
@@ -15,6 +16,7 @@ import re
 from collections.abc import Iterable
 from http import HTTPStatus
 
+from bot import redaction
 from bot.cluster.objects import Object
 from bot.model.errors import Cause, Contended, Fault
 from bot.words.sentence import Sentence, Text, said
@@ -101,7 +103,7 @@ def failed(doing: Text, why: Text) -> Sentence:
 
 
 def _refusal(status: int, answer: Object | None, doing: Text) -> Fault:
-    why = str((answer or {}).get("message") or f"HTTP {status}")[:LONGEST_MESSAGE]
+    why = redaction.redact(str((answer or {}).get("message") or f"HTTP {status}"))[:LONGEST_MESSAGE]
     sentence, cause = failed(doing, why), cause_of(status, answer or {})
     if status == HTTPStatus.CONFLICT:
         return Contended("Kubernetes", sentence, cause)
@@ -132,7 +134,7 @@ def cause_of(status: int, answer: Object) -> Cause:
 
 def warnings_in(headers: Iterable[str]) -> list[str]:
     """The texts of ``Warning: 299 - "..."`` response headers."""
-    return [_ESCAPED.sub(r"\1", text) for header in headers for text in _WARNING.findall(header)]
+    return [redaction.redact(_ESCAPED.sub(r"\1", text)) for header in headers for text in _WARNING.findall(header)]
 
 
 def _json(body: bytes) -> Object | None:

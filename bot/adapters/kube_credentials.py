@@ -1,4 +1,4 @@
-"""When the Kubernetes client's credentials are looked at."""
+"""When the Kubernetes client's credentials are looked at, and that whatever they are now is known to be secret."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from kubernetes import client
 
+from bot import redaction
 from bot.adapters.clock import stopwatch
 
 REFRESH_SECONDS = 1.0  # between two looks at whether our credentials expire
@@ -29,7 +30,15 @@ def now_and_then(
         nonlocal asked_at
         if now() - asked_at >= every:
             refresh(settings)
+            learn(settings)
             settings.refresh_api_key_hook = sparing  # type: ignore[assignment]  # a kubeconfig's sets itself again
             asked_at = now()
 
     return sparing
+
+
+def learn(settings: client.Configuration) -> None:
+    """Know what lets us in, with and without the word in front of it. A pod's token is another one every hour."""
+    for header in settings.api_key.values():
+        redaction.learn(str(header or "").rpartition(" ")[2])
+    redaction.learn(str(settings.password or ""))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bot.adapters import signatures
 from bot.adapters.failures import Failed, logged
 from bot.adapters.redis_connection import RedisClient, WrongKind, answers, faults
+from bot.adapters.redis_retention import remember_refused
 from bot.adapters.serialization import (
     CARDS,
     HISTORIES,
@@ -133,6 +134,8 @@ class RedisStore:
         filed = replace(rollout, revision=1)
         if self._write(filed, 0, entries, fence=None, notify=False) != "written":
             raise Stale("Redis", said("adapters.held_already", id=rollout.spec.id, service=rollout.spec.service))
+        with faults():
+            remember_refused(self._client, filed.key, filed.spec.id, filed.spec.started_at)
         return filed
 
     def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:

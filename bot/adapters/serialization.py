@@ -125,6 +125,11 @@ class Keys:
         return self._key("history")
 
     @property
+    def refused(self) -> str:
+        """A sorted set: ids of starts that were refused, as ``history`` has them; those that went may be among them."""
+        return self._key("refused")
+
+    @property
     def outbox(self) -> str:
         """A stream: words that are not delivered yet."""
         return self._key("outbox")

@@ -14,11 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import yaml
-
 from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_shapes import checked_spec
+from bot.adapters.mesh_config import root_namespace
 from bot.cluster.bindings import gateway_keys, governing
 from bot.cluster.deployments import versions_of
 from bot.cluster.objects import NamespacedName, Object, name_of, namespace_of, service_name, service_namespace
@@ -37,7 +36,6 @@ from bot.preflight.waypoints import ELSEWHERE as HTTP_ROUTES_ELSEWHERE
 
 AT_ONCE = 8  # requests
 OTHER_WORKLOADS = ("StatefulSet", "DaemonSet")  # that somebody may have named where a Deployment belongs
-MESH_CONFIG = "istio"  # istiod's ConfigMap
 USUAL_GATEWAYS = ("istio-system", "istio-ingress")  # where Istio's own installation pages put a gateway's pods
 
 T = TypeVar("T")
@@ -81,7 +79,7 @@ def _snapshot(service: ServiceConfig, version: str, questions: _Questions, istio
     http_routes = questions.ask("HTTPRoute", lambda kube: kube.list("HTTPRoute", home))
     all_http_routes = questions.ask(HTTP_ROUTES_ELSEWHERE, lambda kube: kube.list_everywhere("HTTPRoute"))
     namespace = questions.ask("Namespace", lambda kube: kube.get("Namespace", key[0], key[0]))
-    root = questions.ask("ConfigMap", lambda kube: _root_namespace(kube, istiod))
+    root = questions.ask("ConfigMap", lambda kube: root_namespace(kube, istiod))
     budgets = questions.ask("PodDisruptionBudget", lambda kube: kube.list("PodDisruptionBudget", home))
     quotas = questions.ask("ResourceQuota", lambda kube: kube.list("ResourceQuota", home))
     policies = (
@@ -136,25 +134,6 @@ def _snapshot(service: ServiceConfig, version: str, questions: _Questions, istio
         permissions=tuple(permission.result() for permission in permissions),
         unread=tuple(questions.unread),
     )
-
-
-def _root_namespace(kube: Kube, istiod: str) -> str:
-    """Where objects are that are meant for the whole mesh.
-
-    Raises:
-        Fault: the API server has trouble.
-    """
-    try:
-        found = kube.get("ConfigMap", istiod, MESH_CONFIG)
-        settings = yaml.safe_load(str(((found or {}).get("data") or {}).get("mesh", "")))
-    except (yaml.YAMLError, RecursionError):
-        return istiod
-    except Fault as fault:
-        if fault.cause is not Cause.FORBIDDEN:
-            raise
-        return istiod
-    named = settings.get("rootNamespace") if isinstance(settings, dict) else None
-    return named if isinstance(named, str) and named else istiod
 
 
 def _listing_virtual_services(space: str) -> Callable[[Kube], list[Object]]:

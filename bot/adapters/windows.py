@@ -20,13 +20,13 @@ from bot.adapters.counters import (
     NOTHING,
     Owner,
     by_owner,
-    closed,
     difference,
     is_countless,
     is_odd,
     is_same,
     owner_of,
     sides,
+    since_watermark,
     targets_by_owner,
 )
 from bot.adapters.prometheus_connection import Answer, Query, Sample, Series
@@ -461,7 +461,9 @@ class Counted:
             return ("its counts do not fit together" if is_odd(side) else side), watermark
         side = replace(side, first=answers.before.get(owner), last=answers.now.get(owner))
         rate, spacing = _usual(window.rollout, owner[1], side), window.rollout.spec.metrics.scrape_interval
-        total, watermark = closed(side, began=began, watermark=known, ended=watermark, rate=rate, spacing=spacing)
+        total, watermark = since_watermark(
+            side, began=began, watermark=known, ended=watermark, rate=rate, spacing=spacing
+        )
         return ("its counters are others than before" if total is None else total), watermark
 
     def _detail(self, window: Window, owner: Owner) -> series.Detail | None:

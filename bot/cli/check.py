@@ -192,9 +192,9 @@ def _audience(adapters: bootstrap.Adapters, slack: WebClient, channels: Channels
 
 
 def _watchdogs(adapters: bootstrap.Adapters, limit: float) -> Iterator[Line]:
-    """Whether anybody would bring users home if this bot died, and after how long; one line for each namespace."""
-    names = adapters.catalogue.names
-    for namespace in dict.fromkeys(adapters.catalogue.get(name).namespace for name in names):
+    """Whether anybody would bring users home if this bot died, and after how long; a line for each place of routes."""
+    services = [adapters.catalogue.get(name) for name in adapters.catalogue.names]
+    for namespace in dict.fromkeys(space for service in services for space, _ in service.virtual_service_keys):
         try:
             lease = adapters.kube.get("Lease", namespace, heartbeat_lease.WATCHING)
         except Fault as fault:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
+from bot.adapters.mesh_config import root_namespace
 from bot.cli.objects import as_yaml
 from bot.cluster.mesh_setup import GATEWAY_NAMESPACE, Found, Kind, Setup, Write, setup
 from bot.cluster.objects import Object, full_host, service_name, service_namespace
@@ -44,8 +45,8 @@ class Systems:
     pause: Callable[[float], None]
 
 
-def needed(service: ServiceConfig, kube: Kube) -> Setup:
-    """What has to be written, in order.
+def needed(service: ServiceConfig, kube: Kube, istiod: str = GATEWAY_NAMESPACE) -> Setup:
+    """What has to be written, in order; ``istiod`` is the namespace of Istio itself.
 
     Raises:
         Refusal: the Service is missing, or it cannot be told what to write.
@@ -58,6 +59,7 @@ def needed(service: ServiceConfig, kube: Kube) -> Setup:
         rules=_of_the_mesh("DestinationRule", kube, service.namespace, service.rule_at[0]),
         virtual_services=_of_the_mesh("VirtualService", kube, service.namespace, *_spaces(service)),
         gateways=_of_the_mesh("Gateway", kube, service.routes_at[0], GATEWAY_NAMESPACE),
+        root=root_namespace(kube, istiod),
     )
     return setup(service, found, kube.istio_version())
 

@@ -32,12 +32,13 @@ from bot.cluster.objects import (
     service_namespace,
     within,
 )
-from bot.cluster.rule_lookup import obeyed
+from bot.cluster.rule_lookup import closest, is_wide, obeyed
 from bot.cluster.virtual_service.managed import STREAMS, has_users, title
 from bot.model.errors import Refusal
 from bot.model.service import ServiceConfig
 from bot.words.sentence import Code, Text, said
 
+GATEWAY_NAMESPACE = "istio-system"  # where Istio's own pages put it
 VERSION_LABEL = "version"  # what Istio's own pages tell versions apart by
 EVERYONE = 100  # percent
 
@@ -72,7 +73,8 @@ class Write:
 class Found:
     """What is there: the Service for all versions, if there is one, and everything that may be about it.
 
-    Routes and Gateways are those of the mesh, ``services`` those of the Namespace.
+    Routes, rules and Gateways are those of the mesh, ``services`` those of the Namespace; ``root`` is where rules for
+    the whole mesh are.
     """
 
     backend: Object | None
@@ -81,6 +83,7 @@ class Found:
     virtual_services: Sequence[Object]
     gateways: Sequence[Object]
     services: Sequence[Object] = ()
+    root: str = GATEWAY_NAMESPACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +133,7 @@ def setup(service: ServiceConfig, found: Found, api: str) -> Setup:
     rule = _rule(service, found)
     names = _subset_names(versions, rule)
     primary = names[service.primary_deployment]
-    subsets = [*_rule_writes(service, rule, versions, names, api)]
+    subsets = [*_rule_writes(service, found, versions, names, api)]
     routes = [*_route_writes(service, found, primary, api), *_others_route_writes(service, found, primary)]
     _refuse_unknown_subset(service, found, (*subsets, *routes), primary)
     writes = (*_gateway_writes(service, found, api), *subsets, *routes, *_selector_writes(found.backend, versions))
@@ -205,11 +208,11 @@ def _versions(service: ServiceConfig, backend: Object, found: Found) -> Mapping[
 
 def _rule(service: ServiceConfig, found: Found) -> Object | None:
     """The one to patch; that of a namespace none of our callers obeys is somebody's own, and nobody else's."""
-    rules = [one for one in _about(service, found) if not one["spec"].get("workloadSelector")]  # for some callers alone
+    rules = [one for one in _about(service, found) if one in _for_all_callers(found)]
     keys = {*service.virtual_service_keys}
     ours = [one for one in found.virtual_services if _key(one, service) in keys]
     callers = {space for one in ours for space in _callers(one, found, rules, service)}
-    looked_in = {*callers, *_fallbacks(service)}
+    looked_in = {*callers, service_namespace(service), found.root, service.rule_at[0]}
     beside = [one for one in rules if namespace_of(one, service.namespace) == service.rule_at[0]]
     rules = beside or [one for one in rules if namespace_of(one, service.namespace) in looked_in]
     if len(rules) > 1:
@@ -233,20 +236,28 @@ def _refuse_unknown_subset(service: ServiceConfig, found: Found, writes: Sequenc
 
     ``writes`` are those of subsets and of routes; what others keep for callers of their own is not patched.
     """
-    home = service.namespace
     written = {_key(write.thing, service): write.thing for write in writes if write.kind is Kind.SUBSETS}
-    known = {_key(one, service): one for one in _about(service, found)} | written
-    rules = [*known.values()]
+    rules = [*({_key(one, service): one for one in _for_all_callers(found)} | written).values()]
     for write in writes:
         if write.kind is not Kind.ROUTES:
             continue
         for space in _callers(write.thing, found, rules, service):
-            for rule in obeyed(space, rules, home, *_fallbacks(service)):
+            for rule in obeyed(space, rules, service, found.root):
                 if primary not in {str(one["name"]) for one in _subsets(rule)}:
                     shown, routes = _shown(rule, service), _shown(write.thing, service)
                     sentence = said("cluster.rule_lacks_subset", rule=shown, space=space, subset=primary, name=routes)
-                    remedy = said("cluster.add_subset_first", subset=Code(primary), rule=shown)
-                    raise Refusal(sentence, (remedy,))
+                    raise Refusal(sentence, (_teaching(rule, space, primary, service),))
+
+
+def _teaching(rule: Object, space: str, primary: str, service: ServiceConfig) -> Text:
+    """How its callers get to know the subset; in a rule for many hosts it would be a subset of all of them."""
+    if is_wide(rule):
+        return said("cluster.own_rule_first", host=Code(full_host(service)), subset=Code(primary), space=space)
+    return said("cluster.add_subset_first", subset=Code(primary), rule=_shown(rule, service))
+
+
+def _for_all_callers(found: Found) -> list[Object]:
+    return [one for one in found.rules if not (one.get("spec") or {}).get("workloadSelector")]
 
 
 def _callers(virtual_service: Object, found: Found, rules: Sequence[Object], service: ServiceConfig) -> list[str]:
@@ -262,16 +273,11 @@ def _callers(virtual_service: Object, found: Found, rules: Sequence[Object], ser
         exported = [str(entry) for entry in root["spec"].get("exportTo") or ["*"]]
         for key in bindings(root):
             if key == SIDECARS:
-                theirs = (namespace_of(one, home) for one in rules)
+                theirs = (namespace_of(one, home) for one in rules if closest([one], service))
                 spaces |= dict.fromkeys(one for one in (own, *theirs) if shown_to(one, exported, own))
             else:
                 spaces |= dict.fromkeys((key[0], own, GATEWAY_NAMESPACE))
     return list(spaces)
-
-
-def _fallbacks(service: ServiceConfig) -> tuple[str, ...]:
-    """Where Istio looks when a caller's own namespace has no rule; the root namespace is not read here."""
-    return (service_namespace(service), GATEWAY_NAMESPACE, service.rule_at[0])
 
 
 def _key(thing: Object, service: ServiceConfig) -> NamespacedName:
@@ -302,9 +308,6 @@ def _gateway_writes(service: ServiceConfig, found: Found, api: str) -> Iterator[
         made = _new_gateway(service, api)
         about = said("cluster.gateway_is_new", hosts=(full_host(service),), field=Code("hosts"))
         yield Write(kind=Kind.GATEWAY, thing=made, before=None, about=about)
-
-
-GATEWAY_NAMESPACE = "istio-system"
 
 
 def gateway_name(service: ServiceConfig) -> str:
@@ -346,9 +349,15 @@ def _way_in(service: ServiceConfig, found: Found, api: str) -> tuple[str, list[s
     return "/".join(key), hosts
 
 
+def _until_now(service: ServiceConfig, found: Found) -> list[Object]:
+    """What callers obey whom a rule beside the service's routes would be the first to reach."""
+    return obeyed(service.rule_at[0], _for_all_callers(found), service, found.root)
+
+
 def _rule_writes(
-    service: ServiceConfig, rule: Object | None, versions: Mapping[str, str], names: Mapping[str, str], api: str
+    service: ServiceConfig, found: Found, versions: Mapping[str, str], names: Mapping[str, str], api: str
 ) -> Iterator[Write]:
+    rule = _rule(service, found)
     present = {str(one["name"]) for one in _subsets(rule)}
     wanted = {names[deployment]: version for deployment, version in versions.items()}
     new = [
@@ -360,7 +369,10 @@ def _rule_writes(
         return
     about = said("cluster.subsets_are_new", names=tuple(str(one["name"]) for one in new))
     if rule is None:
-        spec = {"host": _host_from(service.rule_at[0], service), "subsets": new}
+        # Beside a rule for many hosts this one goes first, so what that says of the service is said here as well.
+        policies = [one["spec"] for one in _until_now(service, found) if one["spec"].get("trafficPolicy")]
+        kept = {"trafficPolicy": deepcopy(policies[0]["trafficPolicy"])} if policies else {}
+        spec = {"host": _host_from(service.rule_at[0], service), **kept, "subsets": new}
         made = _thing("DestinationRule", spec, service.rule_at, api)
         yield Write(kind=Kind.SUBSETS, thing=made, before=None, about=about)
         return

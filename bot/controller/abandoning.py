@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.controller.claims import heartbeat_of, lives
+from bot.controller.adoptable import heartbeat_of, lives
 from bot.controller.ports import Ports
 from bot.controller.record_from_annotations import halted
 from bot.model.errors import Fault, Refusal, Unreadable

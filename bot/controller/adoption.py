@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bot.controller.claims import Claim, Found, heartbeat_of, owner_of, unknown_images
+from bot.controller.adoptable import Adoptable, AdoptionCause, heartbeat_of, owner_of, unknown_images
 from bot.controller.containment import Broken
 from bot.controller.ports import Mesh, Ports, Store
 from bot.controller.record_from_annotations import ANYTHING, halted
@@ -28,7 +28,7 @@ from bot.words.sentence import Sentence, TypedIn, said
 
 
 def adopt(  # all of it is on the record
-    service: ServiceConfig, found: Found, rollout_id: RolloutId, by: UserId, ports: Ports, now: float
+    service: ServiceConfig, found: Adoptable, rollout_id: RolloutId, by: UserId, ports: Ports, now: float
 ) -> Rollout:
     """The rollout whose annotations were found, halted where it was: neither forward nor back until somebody says.
 
@@ -40,7 +40,7 @@ def adopt(  # all of it is on the record
     annotations, target = found.annotations, found.annotations.target
     abandon = TypedIn(f"abandon {service.name}")
     # An ended rollout has done with the primary: which image that runs since is not for its annotations to say.
-    recorded = replace(annotations.recorded, images={}) if found.claim is Claim.ENDED else annotations.recorded
+    recorded = replace(annotations.recorded, images={}) if found.cause is AdoptionCause.ENDED else annotations.recorded
     unknown = unknown_images(replace(annotations, recorded=recorded), ports.workloads)
     if unknown:
         raise Disbelieved(
@@ -56,7 +56,7 @@ def adopt(  # all of it is on the record
     plan = make_plan(service, target.topology)
     primary, _ = ports.workloads.observe(target, recorded, ANYTHING, ANYTHING)
     touched = not is_as_it_was(ports.mesh.observe(target).routes, primary)
-    if touched and found.claim is Claim.ENDED:
+    if touched and found.cause is AdoptionCause.ENDED:
         raise Refusal(
             said(
                 "controller.primary_changed_since",
@@ -71,14 +71,14 @@ def adopt(  # all of it is on the record
     return halted(service, rollout_id, target, by, now, recorded=recorded, stage=stage, version=version)
 
 
-def why(found: Found) -> Sentence:
+def why(found: Adoptable) -> Sentence:
     """Why an abort goes by annotations, as a sentence."""
-    match found.claim:
-        case Claim.FORGOTTEN:
+    match found.cause:
+        case AdoptionCause.FORGOTTEN:
             return said("controller.state_lost")
-        case Claim.UNREADABLE:
+        case AdoptionCause.UNREADABLE:
             return said("controller.record_unreadable", owner=found.annotations.owner)
-        case Claim.ENDED:
+        case AdoptionCause.ENDED:
             return said("controller.annotations_back", owner=found.annotations.owner)
 
 

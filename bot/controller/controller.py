@@ -12,7 +12,6 @@ from copy import copy
 from dataclasses import replace
 
 from bot.controller import observe, retrying, rollback
-from bot.controller.closing import Closing
 from bot.controller.containment import Broken, contained
 from bot.controller.decisions import (
     Abandon,
@@ -24,6 +23,7 @@ from bot.controller.decisions import (
     OutOfDate,
     changed_since,
     decide_on,
+    moved_on,
     was_clicked_already,
 )
 from bot.controller.draft import NO_OVERRIDES, Draft, Order, make_draft, with_past
@@ -31,6 +31,7 @@ from bot.controller.forgotten import Forgotten, Keeping
 from bot.controller.heartbeat import Heartbeats
 from bot.controller.hook_calls import Record, Run, Webhooks, in_a_thread
 from bot.controller.last_checks import last_checks
+from bot.controller.last_count import LastCounts
 from bot.controller.locks import Locks
 from bot.controller.lookup import Lookup
 from bot.controller.names import concerned, name_of, unlisted
@@ -114,7 +115,7 @@ class Controller(Lookup):
         # What the cluster said to the last write of each rollout, while it said no.
         self._denied: dict[RolloutId, Denied] = {}
         self._own_pods = OwnPods()
-        self._closing = Closing()
+        self._last_counts = LastCounts()
         self._webhooks = Webhooks(ports.webhooks, ports.clock, hook_run)
         # What a webhook has answered is so, whoever leads by now: it is stored without a lease, as commands are.
         self._answers_store = ports.store
@@ -297,7 +298,7 @@ class Controller(Lookup):
         looked, entries = decide.observe_again(rollout, observed, rollout.judgement, now)
         if looked.evidence != rollout.evidence:
             saved = self._save(rollout, looked, entries)
-            raise OutOfDate(changed_since(saved, rollout.evidence) or said("controller.out_of_date"))
+            raise OutOfDate(changed_since(saved, rollout.evidence) or moved_on(saved))
 
     def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
         """Decide ``Approve`` as somebody who needs not be asked who they are; ``evidence`` is the button's value."""
@@ -405,7 +406,7 @@ class Controller(Lookup):
         began = self._workers.each(lambda rollout: self.tick(rollout, readings.get(rollout.spec.id)), live)
         last = max(began, default=started)
         self._telemetry.ticked(self._stopwatch() - started, late + last - started)
-        self._closing.take(self._ports.store, self._ports.metrics, self._ports.clock.now())
+        self._last_counts.take(self._ports.store, self._ports.metrics, self._ports.clock.now())
 
     def report_unreadable(self, keys: Iterable[str]) -> None:
         """Tell the people of these services, as far as their live rollout's record cannot be read. Once each."""
@@ -578,7 +579,7 @@ class Controller(Lookup):
     def _save(self, before: Rollout, after: Rollout, entries: Sequence[Entry], store: Store | None = None) -> Rollout:
         saved = (store or self._ports.store).save(after, entries)
         self._note_saved(saved)
-        self._closing.note(saved)
+        self._last_counts.note(saved)
         self._telemetry.changed(before, saved, entries)
         return saved
 

@@ -23,7 +23,7 @@ from bot.rollout import aborts, approvals, drift, people, weights
 from bot.rollout.phrases import question, status_text
 from bot.rollout.plans import Overrides
 from bot.rollout.transitions import Change
-from bot.words.sentence import Moment, Person, Sentence, Text, said
+from bot.words.sentence import Moment, Person, Sentence, Text, said, together
 
 __all__ = [
     "OF_APPROVERS",
@@ -234,13 +234,13 @@ def decide_on(rollout: Rollout, event: Event, by: UserId, button_token: ButtonTo
     # What is not possible anyway says so itself, which tells more than that the button is old.
     changed = _applied(rollout, event, by, now)
     if button_token != ButtonToken.of(rollout):
-        raise OutOfDate(said("controller.out_of_date"))
+        raise OutOfDate(changed_since(rollout, button_token.evidence) or moved_on(rollout))
     decided, entries = _used_up(rollout, event, changed)
     made = _made(event, by, button_token, now)
     return replace(decided, decided=(*decided.decided, made)[-REMEMBERED:]), entries
 
 
-def _since(rollout: Rollout, seen: ButtonToken) -> Sentence:
+def _since(rollout: Rollout, seen: ButtonToken) -> Text:
     """What has happened to the question that somebody wants to approve."""
     if seen.stage < len(rollout.spec.plan):
         name = rollout.spec.plan[seen.stage].name
@@ -249,14 +249,24 @@ def _since(rollout: Rollout, seen: ButtonToken) -> Sentence:
             last = left.approvals[-1]
             return said("rollout.approved_by_others", who=Person(last.by), at=Moment(last.at))
     if seen.stage != rollout.stage or rollout.retreat:
-        return said("controller.out_of_date")
+        return moved_on(rollout)
     changed = changed_since(rollout, seen.evidence)
     if changed is not None:
         return changed
     if rollout.asked_at is None:
         why = rollout.judgement.sentence if rollout.judgement is not None else ""
-        return said("controller.question_withdrawn", why=why) if why else said("controller.question_gone")
+        return said("controller.question_withdrawn", why=why) if why else _gone(rollout)
     return said("controller.question_changed", question=question(rollout))
+
+
+def _gone(rollout: Rollout) -> Sentence:
+    return said("controller.question_gone", where=status_text(rollout))
+
+
+def moved_on(rollout: Rollout) -> Text:
+    """Where it is now, for whoever has seen it elsewhere; of a way back also why it goes there."""
+    where = said("controller.out_of_date", where=status_text(rollout))
+    return together((where, rollout.reason if rollout.retreat else ""))
 
 
 def changed_since(rollout: Rollout, evidence: int) -> Sentence | None:

@@ -1,7 +1,7 @@
 """What becomes of a rollout that the store does not know, or cannot read: it is aborted or abandoned by its
 annotations, which are still in the cluster.
 
-Whoever calls has the service to itself (``Locks``). What may be believed of annotations is in ``claims`` and
+Whoever calls has the service to itself (``Locks``). What may be believed of annotations is in ``adoptable`` and
 ``adoption``, how they are taken off in ``abandoning``.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from bot.controller import abandoning, adoption, claims
-from bot.controller.claims import Claim, Found
+from bot.controller import abandoning, adoptable, adoption
+from bot.controller.adoptable import Adoptable, AdoptionCause
 from bot.controller.decisions import Abandon, Abort, ButtonToken, given
 from bot.controller.ports import Ports
 from bot.model.errors import Disbelieved, Fault, Refusal, Stale, Unreadable
@@ -70,7 +70,7 @@ class Forgotten:
         if store.active(known.key) is not None or store.load(known.key, owner) is not None:
             return None
         try:
-            found = self._claimed(known, owner)
+            found = self._adoptable(known, owner)
             return None if found is None else self._adopt_and_abort(known, found, BOT, self._reason(found, reason))
         except Disbelieved as disbelieved:
             self._disbelieve(known, disbelieved.sentence)
@@ -83,31 +83,31 @@ class Forgotten:
             Refusal: its annotations are not believed, or not theirs to use.
             Fault: the store or the cluster could not be read; nothing has changed.
         """
-        found = claims.left_behind(known, self._ports)
+        found = adoptable.left_behind(known, self._ports)
         if found is None or (button_token is not None and button_token.rollout_id != found.annotations.owner):
             return None
         return self._adopt_and_abort(known, found, by, together([given(event.reason), adoption.why(found)]))
 
-    def _claimed(self, known: ServiceConfig, owner: RolloutId) -> Found | None:
+    def _adoptable(self, known: ServiceConfig, owner: RolloutId) -> Adoptable | None:
         """The annotations of ``owner``, where this service may take them up."""
         try:
-            annotations = claims.annotations_of(known, self._ports.mesh)
+            annotations = adoptable.annotations_of(known, self._ports.mesh)
         except Unreadable as unreadable:
             self._disbelieve(known, unreadable.sentence)
             raise
         if annotations is None or annotations.owner != owner:
             return None
         try:  # several services may share a VirtualService; whether a bot lives has been listened for
-            claim = claims.claim(known, annotations, self._ports.store, lives=False)
+            cause = adoptable.adoption_cause(known, annotations, self._ports.store, lives=False)
         except Disbelieved:
             raise
         except Refusal as refusal:
             if self._is_nobodys(annotations.target) and known.key == self._first_at(known):
                 self._disbelieve(known, refusal.sentence)
             return None
-        return Found(annotations=annotations, claim=claim)
+        return Adoptable(annotations=annotations, cause=cause)
 
-    def _reason(self, found: Found, reason: Text) -> Text:
+    def _reason(self, found: Adoptable, reason: Text) -> Text:
         """The reason, and what the watchdog did meanwhile."""
         target = found.annotations.target
         record = self._ports.mesh.observe(target).failsafe_record
@@ -115,13 +115,15 @@ class Forgotten:
             return reason
         return together([deadman.failsafe_sentence(record, target.canary_place, target.primary_place), reason])
 
-    def _adopt_and_abort(self, known: ServiceConfig, found: Found, by: UserId, reason: Text) -> Rollout:
+    def _adopt_and_abort(self, known: ServiceConfig, found: Adoptable, by: UserId, reason: Text) -> Rollout:
         now = self._ports.clock.now()
         # What the store has a record of keeps its id; the abort of its annotations has one of its own.
-        own = found.annotations.owner if found.claim is Claim.FORGOTTEN else self._new_id()
+        own = found.annotations.owner if found.cause is AdoptionCause.FORGOTTEN else self._new_id()
         taken = adoption.adopt(known, found, own, by, self._ports, now)
         aborting, entries = aborts.abort(taken, by, reason, now, stage_known=False)
-        if found.claim is Claim.UNREADABLE and not self._ports.store.set_aside(known.key, found.annotations.owner):
+        if found.cause is AdoptionCause.UNREADABLE and not self._ports.store.set_aside(
+            known.key, found.annotations.owner
+        ):
             raise Stale("Redis", said("controller.readable_after_all", service=known.name))
         stored = self._keeping.create(aborting, entries)
         self._keeping.changed(taken, stored, entries)

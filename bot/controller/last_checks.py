@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
-from bot.controller import claims
+from bot.controller import adoptable
 from bot.controller.draft import Draft
 from bot.controller.freezes import frozen_now
 from bot.controller.ports import Ports, Rehearsal
@@ -80,7 +80,7 @@ def checks(draft: Draft, ports: Ports) -> Checked:
         known.add(rollout.spec.target.canary_deployment)  # it gets its pods later
     reasons = ready_to_begin(rollout.spec.target, routes, observed.reason, primary, canary, known, moved)
     if observed.owner is not None:
-        reasons.append(claims.held_by(draft.service, observed.owner, ports))
+        reasons.append(adoptable.held_by(draft.service, observed.owner, ports))
     unheard, unknown = why_unheard(rollout.spec.channel, ports)
     reasons = [*unheard, *examined.reasons, *reasons]
     # Anything else is refused above, and no dry run would tell anything new.

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.cluster.objects import NamespacedName
-from bot.controller import claims
+from bot.controller import adoptable
 from bot.controller.containment import Broken
 from bot.controller.ports import Failsafe, Mesh, Workloads
 from bot.controller.record_from_annotations import ANYTHING
@@ -209,7 +209,7 @@ class Watchdog:
 
     def _refuse_what_is_nobodys(self, key: NamespacedName, annotations: RolloutAnnotations) -> None:
         """Whoever may edit the object may write annotations: what can be known without them is not theirs to say."""
-        odd = [claims.odd(service, annotations.target) for service in self._services[key]]
+        odd = [adoptable.odd(service, annotations.target) for service in self._services[key]]
         where = "/".join(key)
         if odd and odd[0] is not None and all(odd):
             raise Fault("Kubernetes", said("controller.forged_place", name=where, odd=odd[0]), Cause.REFUSED)
@@ -220,9 +220,9 @@ class Watchdog:
             raise Fault("Kubernetes", wrong, Cause.REFUSED)
 
     def _unknown_images(self, annotations: RolloutAnnotations) -> list[str]:
-        """As ``claims``; of a Deployment that is gone nobody can tell, and routes alone are written here."""
+        """As ``adoptable``; of a Deployment that is gone nobody can tell, and routes alone are written here."""
         try:
-            return claims.unknown_images(annotations, self._workloads)
+            return adoptable.unknown_images(annotations, self._workloads)
         except Fault as fault:
             if fault.cause is not Cause.MISSING:
                 raise

@@ -66,7 +66,7 @@ class DeploymentStatus:
         return self.ready + self.stale
 
     @property
-    def at_home(self) -> int:
+    def reachable(self) -> int:
         """Those that answer under the side's own name; for a primary, where users return to."""
         return self.answering - self.elsewhere
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from bot.cluster.objects import Object, namespace_of, pod_labels, within
 from bot.cluster.objects import title as title_of
-from bot.cluster.virtual_service import STREAMS, HttpRoute, RouteSides, label_of, title
+from bot.cluster.virtual_service import STREAMS, HttpRoute, RouteSides, label_of, reaches_primary, title
 from bot.cluster.virtual_service.desired import mirror_percent
 from bot.cluster.virtual_service.managed import (
     EVERY_REQUEST,
@@ -29,8 +29,8 @@ from bot.cluster.virtual_service.managed import (
 )
 from bot.model.errors import Refusal
 from bot.model.rollout import Target, Topology
-from bot.preflight.destination_rules import effective
-from bot.preflight.problems import Problem, blocks, patch
+from bot.preflight.destination_rules import effective, known_subsets
+from bot.preflight.problems import Problem, blocks, patch, warns
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Code, Sentence, said
 
@@ -49,6 +49,7 @@ def check(subject: Subject, target: Target) -> Iterator[Problem]:
         return
     sides = RouteSides.of(ours, target)
     yield from _of_every_version(subject, ours, target)
+    yield from _of_no_version(subject, ours, target)
     if len(http) != len(ours["spec"].get("http") or ()):
         return  # places are those of an object in which a copy of ours is left
     yield from _misnamed(subject, http)
@@ -58,7 +59,7 @@ def check(subject: Subject, target: Target) -> Iterator[Problem]:
         for one in http
         if sides.entry(one, sides.primary) and not is_anothers(one, sides) and (not wanted or one.get("name") in wanted)
     ]
-    for kind in (_TWICE, _ODD, _TAKEN):
+    for kind in (_TWICE, _APART, _ODD, _TAKEN):
         yield from _rewritten(subject, ours, moving, sides, kind)
     yield from _not_whole(subject, ours, target)
 
@@ -106,6 +107,21 @@ def _joined(route: HttpRoute, path: str, sides: RouteSides) -> list[Object]:
             kept.append(deepcopy(entry))
         else:
             alike["weight"] = alike.get("weight", 0) + entry.get("weight", 0)
+    return [] if len(kept) == len(route["route"]) else [{"op": "replace", "path": f"{path}/route", "value": kept}]
+
+
+def _kept(route: HttpRoute, path: str, sides: RouteSides) -> list[Object]:
+    """Of entries of one side that differ in more than weight, the one with most users, with the sum of weights."""
+    if _joined(route, path, sides):
+        return []
+    kept = list[Object]()
+    for entry in route["route"]:
+        side = sides.side(entry.get("destination") or {})
+        same = [one for one in route["route"] if side is not None and sides.side(one.get("destination") or {}) == side]
+        largest = max(same, key=lambda one: one.get("weight", 0), default=entry)
+        if entry is largest:
+            total = {"weight": sum(one.get("weight", 0) for one in same)} if len(same) > 1 else {}
+            kept.append(entry | total)
     return [] if len(kept) == len(route["route"]) else [{"op": "replace", "path": f"{path}/route", "value": kept}]
 
 
@@ -157,41 +173,69 @@ def _of_every_version(subject: Subject, ours: Object, target: Target) -> Iterato
         for one in rule["spec"].get("subsets") or ()
         if all(within(one.get("labels") or {}, pod_labels(side)) for side in subject.sides)
     }
-    home, found, changes, names = (
-        namespace_of(ours, subject.service.namespace),
-        list[Sentence](),
-        list[Object](),
-        set[str](),
-    )
-    for kind in ("http", *STREAMS):
-        for number, route in enumerate(ours["spec"].get(kind) or ()):
-            for index, entry in enumerate(route.get("route") or ()):
-                destination = entry.get("destination") or {}
-                if (
-                    str(destination.get("subset") or "") not in wide
-                    or not subject.is_at(destination.get("host"), home)
-                    or not has_users(entry, route)
-                ):
-                    continue
-                place = f"/spec/{kind}/{number}/route/{index}/destination/subset"
-                changes.append({"op": "replace", "path": place, "value": target.primary_subset})
-                names.add(str(destination["subset"]))
-                found.append(label_of(ours["spec"][kind], route) if kind == "http" else label_at(kind, number + 1))
-    if changes:
+    places = [*_places(subject, ours, lambda subset: subset in wide)]
+    if places:
         yield blocks(
             said(
                 "preflight.subset_of_all",
                 name=title(ours),
-                routes=tuple(dict.fromkeys(found)),
-                subsets=tuple(sorted(names)),
+                routes=tuple(dict.fromkeys(one.label for one in places)),
+                subsets=tuple(sorted({one.subset for one in places})),
             ),
-            remedy=said(
-                "preflight.narrow_subset",
-                command=patch(ours, changes, home),
-                field=Code(f"subset: {target.primary_subset}"),
-            ),
+            remedy=_narrow_remedy(subject, ours, target, places),
             about=title_of(ours),
         )
+
+
+def _of_no_version(subject: Subject, ours: Object, target: Target) -> Iterator[Problem]:
+    """Users of a subset that no rule about the service has: no proxy has such a cluster (503 NC)."""
+    if subject.apart is not None or not subject.snapshot.is_read("DestinationRule"):
+        return
+    known = known_subsets(subject)
+    places = [*_places(subject, ours, lambda subset: bool(subset) and subset not in known)] if known else []
+    if places:
+        sentence = said(
+            "preflight.unknown_subset",
+            name=title(ours),
+            routes=tuple(dict.fromkeys(one.label for one in places)),
+            subsets=tuple(sorted({one.subset for one in places})),
+        )
+        if reaches_primary(ours, target):
+            yield warns(sentence, remedy=_narrow_remedy(subject, ours, target, places))
+        else:
+            yield blocks(sentence, remedy=_narrow_remedy(subject, ours, target, places), about=title_of(ours))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A destination with users: its route, where in the object its subset is, and which that is."""
+
+    label: Sentence
+    path: str
+    subset: str
+
+
+def _places(subject: Subject, ours: Object, wanted: Callable[[str], bool]) -> Iterator[_Place]:
+    """The destinations of the service that have users, and a subset that is wanted."""
+    home = namespace_of(ours, subject.service.namespace)
+    for kind in ("http", *STREAMS):
+        for number, route in enumerate(ours["spec"].get(kind) or ()):
+            label = label_of(ours["spec"][kind], route) if kind == "http" else label_at(kind, number + 1)
+            for index, entry in enumerate(route.get("route") or ()):
+                destination = entry.get("destination") or {}
+                subset = str(destination.get("subset") or "")
+                if wanted(subset) and subject.is_at(destination.get("host"), home) and has_users(entry, route):
+                    path = f"/spec/{kind}/{number}/route/{index}/destination/subset"
+                    yield _Place(label=label, path=path, subset=subset)
+
+
+def _narrow_remedy(subject: Subject, ours: Object, target: Target, places: Sequence[_Place]) -> Sentence:
+    changes = [{"op": "replace", "path": one.path, "value": target.primary_subset} for one in places]
+    return said(
+        "preflight.narrow_subset",
+        command=patch(ours, changes, namespace_of(ours, subject.service.namespace)),
+        field=Code(f"subset: {target.primary_subset}"),
+    )
 
 
 def _misnamed(subject: Subject, http: Sequence[HttpRoute]) -> Iterator[Problem]:
@@ -253,6 +297,11 @@ _TWICE = _Rewriting(
     sentence=lambda name, routes: said("preflight.named_twice", name=name, routes=routes),
     remedy=lambda command: said("preflight.name_once", command=command),
     changes=_joined,
+)
+_APART = _Rewriting(
+    sentence=lambda name, routes: said("preflight.named_apart", name=name, routes=routes),
+    remedy=lambda command: said("preflight.keep_largest", command=command),
+    changes=_kept,
 )
 _ODD = _Rewriting(
     sentence=lambda name, routes: said("preflight.odd_weights", name=name, routes=routes),

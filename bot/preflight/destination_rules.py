@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.cluster.bindings import SIDECARS, bindings, gateway_key, spaces_of
-from bot.cluster.objects import Object, means, name_of, namespace_of, service_namespace
-from bot.cluster.rule_lookup import obeyed
+from bot.cluster.objects import NamespacedName, Object, name_of, namespace_of
+from bot.cluster.rule_lookup import closest, obeyed
 from bot.preflight.snapshot import Subject
 
 ELSEWHERE = "Other namespaces' DestinationRule"  # what the snapshot calls them when they may not be read
 
 
 def effective(subject: Subject) -> list[Object]:
-    """Those with subsets that any caller obeys for the service, each once; more than one is one too many."""
-    about = _about(subject)
+    """Those with subsets that any caller obeys for the service, each once; more than one is one too many.
+
+    Of several with the same subsets, as when a gateway's namespace has a copy, the one that services.yaml names.
+    """
     # Where all of them are hidden from the callers, that is told, and they are looked at all the same.
-    found = [rule for space in _callers(subject) for rule in _obeyed(space, about, subject)] or about
-    return list({(namespace_of(one, ""), name_of(one)): one for one in found if one["spec"].get("subsets")}.values())
+    found = [rule for rules in by_caller(subject).values() for rule in rules] or closest(_all(subject), subject.service)
+    each = list({_key(one, subject): one for one in found if subsets_of(one)}.values())
+    named = [one for one in each if one is named_rule(subject)]
+    apart = len({_key(one, subject)[0] for one in each}) == len(each)
+    return named if named and apart and all(subsets_of(one) == subsets_of(named[0]) for one in each) else each
+
+
+def named_rule(subject: Subject) -> Object | None:
+    """The one that services.yaml names, whoever obeys it."""
+    return next((one for one in _all(subject) if _key(one, subject) == subject.service.rule_at), None)
+
+
+def by_caller(subject: Subject) -> Mapping[str, list[Object]]:
+    """What the callers of each namespace obey."""
+    rules, service, root = _all(subject), subject.service, subject.snapshot.root_namespace
+    return {space: obeyed(space, rules, service, root) for space in _callers(subject)}
+
+
+def by_other_sidecars(subject: Subject) -> Mapping[str, list[Object]]:
+    """The same for sidecars of namespaces that have rules of their own about the service; whether any call it, or can
+    see our routes, is another question.
+    """
+    service, ours = subject.service, by_caller(subject)
+    theirs = [namespace_of(one, service.namespace) for one in _all(subject) if closest([one], service)]
+    found = dict.fromkeys(theirs) if any(SIDECARS in bindings(one) for one in subject.snapshot.governs) else {}
+    rules, root = _all(subject), subject.snapshot.root_namespace
+    return {space: obeyed(space, rules, service, root) for space in found if space not in ours}
+
+
+def subsets_of(rule: Object) -> Mapping[str, object]:
+    """Its subsets' labels, by name."""
+    return {str(one["name"]): one.get("labels") or {} for one in rule["spec"].get("subsets") or ()}
+
+
+def known_subsets(subject: Subject) -> frozenset[str]:
+    """The names of all subsets that any rule has for the service, whoever obeys it."""
+    about = [one for one in _all(subject) if closest([one], subject.service)]
+    return frozenset(name for rule in about for name in subsets_of(rule))
 
 
 def _callers(subject: Subject) -> list[str]:
@@ -32,16 +70,10 @@ def _callers(subject: Subject) -> list[str]:
     return list(dict.fromkeys(spaces))
 
 
-def _about(subject: Subject) -> list[Object]:
-    service = subject.service
-    return [
-        one
-        for one in subject.snapshot.destination_rules
-        if means(one["spec"].get("host"), namespace_of(one, service.namespace), service)
-        and not one["spec"].get("workloadSelector")  # for the callers it selects alone, and no gateway of another space
-    ]
+def _all(subject: Subject) -> Sequence[Object]:
+    """But those for the callers that they select: those are some of one namespace, and no gateway of another."""
+    return [one for one in subject.snapshot.destination_rules if not one["spec"].get("workloadSelector")]
 
 
-def _obeyed(caller: str, about: Sequence[Object], subject: Subject) -> list[Object]:
-    service = subject.service
-    return obeyed(caller, about, service.namespace, service_namespace(service), subject.snapshot.root_namespace)
+def _key(rule: Object, subject: Subject) -> NamespacedName:
+    return namespace_of(rule, subject.service.namespace), name_of(rule)

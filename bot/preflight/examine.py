@@ -48,7 +48,7 @@ from bot.preflight import (
     waypoints,
     workloads,
 )
-from bot.preflight.problems import INIT, Problem, blocks, init_remedy, kubectl, warns
+from bot.preflight.problems import INIT, Problem, blocks, in_a_row, init_remedy, kubectl, warns
 from bot.preflight.snapshot import Callers, MetricFacts, Snapshot, Subject
 from bot.preflight.subsets import topology
 from bot.words.sentence import Code, Text, said
@@ -106,7 +106,7 @@ class Examined:
     @property
     def warnings(self) -> tuple[Text, ...]:
         """What a person should read before the first users move; it does not stop a start."""
-        return tuple(dict.fromkeys(problem.text for problem in self.problems if not problem.blocking))
+        return in_a_row(problem for problem in self.problems if not problem.blocking)
 
 
 def examine(
@@ -230,9 +230,9 @@ def _with_specs(snapshot: Snapshot) -> Snapshot:
 
 
 def _refusal(service: ServiceConfig, version: str, problems: Iterable[Problem]) -> Refusal:
-    found = dict.fromkeys(problems)  # each once, in order
+    found = tuple(dict.fromkeys(problems))  # each once, in order
     reasons = [problem.text for problem in found if problem.blocking]
-    warnings = [said("preflight.warning", text=problem.text) for problem in found if not problem.blocking]
+    warnings = [said("preflight.warning", text=text) for text in in_a_row(one for one in found if not one.blocking)]
     sentence = said("preflight.not_started", service=service.name, version=version)
     return Refusal(sentence, (*reasons, *warnings))
 
@@ -334,29 +334,41 @@ def _wrong_version(subject: Subject) -> list[Problem]:
 
 
 def _containers(subject: Subject) -> tuple[tuple[str, ...], list[Problem]]:
-    """The containers whose images move: those named, or the only one; both Deployments must have them."""
-    primary = subject.primary
-    if primary is None:
+    """The containers whose images move, which both Deployments must have; none of them where that is not so."""
+    if subject.primary is None:
         return (), []
-    wanted = subject.service.containers
+    wanted = _wanted_containers(subject.service, subject.primary)
     if not wanted:
-        wanted = tuple(str(one["name"]) for one in app_containers(primary))
-        if len(wanted) != 1:
-            keys = (Code("primary: {container: NAME}"), Code("primary: {containers: [NAME, NAME]}"))
-            problem = blocks(
-                said("preflight.which_container", name=name_of(primary), containers=wanted),
-                remedy=said("preflight.name_container", keys=keys),
-            )
-            return (), [problem]
-    lacking = [(side, name) for side in subject.sides for name in wanted if name not in images(side)]
-    problems = [
-        blocks(
-            said("preflight.no_container", name=name_of(side), wanted=name, containers=tuple(images(side))),
-            remedy=said("preflight.correct_container", key=Code("primary.container")),
-        )
-        for side, name in lacking
-    ]
-    return (() if lacking else wanted), problems
+        return (), [_which_container(subject.primary)]
+    lacking = [_no_container(side, name) for side in subject.sides for name in wanted if name not in images(side)]
+    return (() if lacking else wanted), lacking
+
+
+def _wanted_containers(service: ServiceConfig, primary: Object) -> tuple[str, ...]:
+    """Those that are named, or the only one; none where nobody says which."""
+    if service.containers:
+        return service.containers
+    there = _app_container_names(primary)
+    return there if len(there) == 1 else ()
+
+
+def _app_container_names(deployment: Object) -> tuple[str, ...]:
+    return tuple(str(one["name"]) for one in app_containers(deployment))
+
+
+def _which_container(primary: Object) -> Problem:
+    keys = (Code("primary: {container: NAME}"), Code("primary: {containers: [NAME, NAME]}"))
+    return blocks(
+        said("preflight.which_container", name=name_of(primary), containers=_app_container_names(primary)),
+        remedy=said("preflight.name_container", keys=keys),
+    )
+
+
+def _no_container(side: Object, name: str) -> Problem:
+    return blocks(
+        said("preflight.no_container", name=name_of(side), wanted=name, containers=tuple(images(side))),
+        remedy=said("preflight.correct_container", key=Code("primary.container")),
+    )
 
 
 def _pins(subject: Subject, containers: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:

@@ -27,6 +27,7 @@ from bot.cluster.virtual_service import (
 from bot.model.errors import Refusal
 from bot.model.rollout import Target
 from bot.preflight import mesh, moved
+from bot.preflight.destination_rules import known_subsets
 from bot.preflight.mesh import speaks_http
 from bot.preflight.problems import Problem, blocks, canary_bot, patch, warns
 from bot.preflight.snapshot import Subject
@@ -123,6 +124,8 @@ def _routed_elsewhere(subject: Subject, virtual_service: Object, target: Target)
     if meant or siblings:
         return blocks(sentence, remedy=mesh.naming_remedy([*siblings, *meant], service), about=about)
     there = sorted({one for route in virtual_service["spec"].get("http") or () for one in reached(route, sides)} - {""})
+    if there and not subject.apart and not {*there} & known_subsets(subject):
+        return None  # they are nowhere, which is told as that
     if there:
         names = {name_of(one) for each in there for one in moved.in_subset(subject, each)}
         if service.primary_deployment in names:
@@ -153,13 +156,12 @@ def _routed_elsewhere(subject: Subject, virtual_service: Object, target: Target)
 
 
 def _http_remedy(subject: Subject, virtual_service: Object, target: Target) -> Text:
-    """Where ports are HTTP by their own word, tcp routes to the primary alone can be http routes as they are."""
+    """Where ports are HTTP by their own word, tcp routes to the versions alone can be http routes as they are."""
     tcp, sides = virtual_service["spec"].get("tcp") or [], RouteSides.of(virtual_service, target)
     ours = [one for one in tcp if reached(one, sides) & {str(sides.primary), ""}]
     matches = [match for route in ours for match in route.get("match") or ()]
-    is_alike = all(reached(one, sides) == {str(sides.primary)} for one in ours) and all(
-        one.keys() <= _ALIKE for one in matches
-    )
+    versions = {str(sides.primary), str(sides.canary)}
+    is_alike = all(reached(one, sides) <= versions for one in ours) and all(one.keys() <= _ALIKE for one in matches)
     if not ours or not is_alike or not subject.backends or not all(map(speaks_http, subject.backends)):
         return said("preflight.only_http", protocol=Code("http"))
     rest = [one for one in tcp if not any(one is each for each in ours)]

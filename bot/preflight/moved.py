@@ -21,6 +21,7 @@ from bot.cluster.objects import (
     within,
 )
 from bot.model.rollout import ALL_CANARY, Phase, Rollout, Template
+from bot.preflight.destination_rules import effective, known_subsets, named_rule
 from bot.preflight.problems import Problem, blocks
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Code, Sentence, said, together
@@ -108,7 +109,8 @@ def everyone_at(subject: Subject) -> str | None:
     for route in _routes(subject, ours, at_home):
         users |= {_subset(entry, subject, ours) for entry in route["route"] if _has_users(entry, route)}
     subset = users.pop() if len(users) == 1 else None
-    return None if subset in at_home else subset
+    unknown = not subject.apart and subset not in known_subsets(subject)  # whoever is sent there is nowhere
+    return None if unknown or subset in at_home else subset
 
 
 def _routes(subject: Subject, ours: Object, at_home: set[str]) -> list[Object]:
@@ -148,9 +150,8 @@ def _subsets(subject: Subject) -> list[Object]:
             for one in subject.snapshot.services
             if (labels := selector_of(one))
         ]
-    service = subject.service
-    found = subject.snapshot.destination_rules
-    rules = [one for one in found if means(one["spec"].get("host"), namespace_of(one, service.namespace), service)]
+    named = named_rule(subject)  # whoever obeys it: that nobody does is told by another
+    rules = effective(subject) or [one for one in (named,) if one is not None]
     return [subset for rule in rules for subset in rule["spec"].get("subsets") or ()]
 
 

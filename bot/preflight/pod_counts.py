@@ -29,8 +29,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         return  # told elsewhere
     yield from _canary(subject, primary, canary)
     yield from _primary(subject, primary, canary)
-    for side in (primary, canary):
-        yield from _blind(subject, side)
+    yield from _blind(subject, primary, canary)
 
 
 def least(subject: Subject, deployment: Object) -> int:
@@ -124,8 +123,34 @@ def _primary(subject: Subject, primary: Object, canary: Object) -> Iterator[Prob
         )
 
 
-def _blind(subject: Subject, deployment: Object) -> Iterator[Problem]:
-    """An HPA that says itself that it does not scale, and why."""
+def _blind(subject: Subject, *deployments: Object) -> Iterator[Problem]:
+    """HPAs that say themselves that they do not scale, and why: of two with one reason it is said once."""
+    blind = {name_of(one): (scaler, why) for one in deployments for scaler, why in _unable(subject, one)}
+    if len(blind) > 1 and len({why for _, why in blind.values()}) == 1:
+        (scaler, why), (other, _) = blind.values()
+        primary, canary = blind
+        scalers = (name_of(scaler), name_of(other))
+        yield warns(
+            said("preflight.neither_scales", scalers=scalers, primary=primary, canary=canary, why=why),
+            remedy=said("preflight.see_scalers", command=_described(subject, *scalers)),
+        )
+        return
+    for one in deployments:
+        if (found := blind.get(name_of(one))) is not None:
+            scaler, why = found
+            yield warns(
+                said("preflight.does_not_scale", scaler=name_of(scaler), name=name_of(one), why=why),
+                remedy=said(
+                    "preflight.see_scaler",
+                    command=_described(subject, name_of(scaler)),
+                    name=name_of(one),
+                    n=replicas(one),
+                ),
+            )
+
+
+def _unable(subject: Subject, deployment: Object) -> Iterator[tuple[Object, str]]:
+    """Its HPA with why it does not scale; nothing where it does, or there is none."""
     scaler = _autoscaler(subject, deployment)
     conditions = ((scaler or {}).get("status") or {}).get("conditions") or ()
     broken = [
@@ -134,16 +159,11 @@ def _blind(subject: Subject, deployment: Object) -> Iterator[Problem]:
         if one.get("type") in {"AbleToScale", "ScalingActive"} and one.get("status") == "False"
     ]
     if scaler is not None and broken:
-        why = str(broken[0].get("message") or broken[0].get("reason") or "?")[:_LONGEST].rstrip(".")
-        yield warns(
-            said("preflight.does_not_scale", scaler=name_of(scaler), name=name_of(deployment), why=why),
-            remedy=said(
-                "preflight.see_scaler",
-                command=kubectl("describe", "hpa", name_of(scaler), namespace=subject.service.namespace),
-                name=name_of(deployment),
-                n=replicas(deployment),
-            ),
-        )
+        yield scaler, str(broken[0].get("message") or broken[0].get("reason") or "?")[:_LONGEST].rstrip(".")
+
+
+def _described(subject: Subject, *scalers: str) -> Code:
+    return kubectl("describe", "hpa", *scalers, namespace=subject.service.namespace)
 
 
 def _autoscaler(subject: Subject, deployment: Object) -> Object | None:

@@ -7,8 +7,9 @@ not answer), warns: a person reads it before the first users move, and decides.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from bot.cluster.objects import Object, name_of
 from bot.words.rendering import plain
@@ -37,6 +38,19 @@ class Problem:
         return plain(self.text)
 
 
+def in_a_row(problems: Iterable[Problem]) -> tuple[Text, ...]:
+    """Warnings, which are told one after the other: each once, in order.
+
+    Of neighbours with one remedy, such as the two sides', only the last says what to do.
+    """
+    found = list({problem.text: problem for problem in problems}.values())
+    following = [problem.remedy for problem in found[1:]]
+    return tuple(
+        problem.sentence if problem.remedy == after else problem.text
+        for problem, after in zip_longest(found, following)
+    )
+
+
 def blocks(sentence: Text, *, remedy: Text, about: str = "") -> Problem:
     """Nothing may begin while this is so."""
     return Problem(blocking=True, sentence=sentence, remedy=remedy, about=about)
@@ -53,17 +67,16 @@ def kubectl(*words: str, namespace: str = "") -> Code:
     return command("kubectl", *there, *words)
 
 
-def patch(virtual_service: Object, changes: Sequence[Object], namespace: str) -> Code:
-    """A command that makes these changes of a JSON patch.
+def patch(thing: Object, changes: Sequence[Object], namespace: str) -> Code:
+    """A command that makes these changes of a JSON patch in an object of Istio's.
 
-    They name routes by their places, so the API server refuses it where the object was changed since it was read.
+    They name entries by their places, so the API server refuses it where the object was changed since it was read.
     """
-    version = virtual_service["metadata"].get("resourceVersion")
+    version = thing["metadata"].get("resourceVersion")
     unchanged = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}] if version else []
     written = json.dumps([*unchanged, *changes], separators=(",", ":"))
-    return kubectl(
-        "patch", "virtualservice", name_of(virtual_service), "--type=json", "-p", f"'{written}'", namespace=namespace
-    )
+    kind = str(thing.get("kind", "VirtualService")).lower()
+    return kubectl("patch", kind, name_of(thing), "--type=json", "-p", f"'{written}'", namespace=namespace)
 
 
 def canary_bot(*words: str) -> Code:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.cluster.mesh_setup import VERSION_LABEL
@@ -10,6 +10,7 @@ from bot.cluster.objects import (
     Labels,
     Object,
     called,
+    full_host,
     labels_of,
     name_of,
     namespace_of,
@@ -21,10 +22,12 @@ from bot.cluster.objects import (
     service_name,
     within,
 )
+from bot.cluster.rule_lookup import is_wide
+from bot.cluster.virtual_service.managed import title
 from bot.model.images import is_ready
 from bot.model.rollout import Topology
-from bot.preflight.destination_rules import effective
-from bot.preflight.problems import INIT, Problem, blocks, canary_bot, init_remedy, kubectl, warns
+from bot.preflight.destination_rules import by_caller, by_other_sidecars, effective, named_rule, subsets_of
+from bot.preflight.problems import INIT, Problem, blocks, canary_bot, init_remedy, kubectl, patch, warns
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Code, Sentence, said
 
@@ -76,7 +79,8 @@ def find(subject: Subject) -> tuple[Pair | None, list[Problem]]:
     if any(len(fitting) != 1 for fitting in chosen):
         return None, problems
     pair = Pair(rule=rule, primary=chosen[0][0], canary=chosen[1][0])
-    return pair, [*problems, *_indistinct(subject, pair), *_strangers(subject, pair), *_strays(subject, pair)]
+    blind = _blind(subject, rule, pair.primary, pair.canary)
+    return pair, [*problems, *blind, *_indistinct(subject, pair), *_strangers(subject, pair), *_strays(subject, pair)]
 
 
 def incomparable(pair: Pair) -> Iterator[Problem]:
@@ -134,6 +138,9 @@ def _rule(subject: Subject) -> tuple[Object | None, list[Problem]]:
     rules = effective(subject)
     if not snapshot.is_read("DestinationRule"):
         return None, []
+    ours = named_rule(subject)
+    if not rules and ours is not None and subsets_of(ours):
+        return None, [*_blind(subject, ours, *ours["spec"]["subsets"])]
     if len(rules) != 1:
         listed = tuple(called(rule, service.namespace) for rule in rules)
         problem = (
@@ -154,6 +161,44 @@ def _rule(subject: Subject) -> tuple[Object | None, list[Problem]]:
         remedy=said("preflight.write_keys", keys=(Code(f"destination_rule: {obeyed}"),), service=service.name),
     )
     return rule, [problem]
+
+
+def _blind(subject: Subject, ours: Object, *subsets: Object) -> Iterator[Problem]:
+    """Callers whose own namespace has a rule that goes first and lacks a subset: no proxy of theirs knows it (NC)."""
+    for space, rule, lacking in _unknown(by_caller(subject), subsets):
+        names = tuple(str(one["name"]) for one in lacking)
+        yield blocks(
+            said("preflight.blind_callers", space=space, rule=title(rule), subsets=names),
+            remedy=_subsets_remedy(subject, rule, ours, lacking),
+        )
+    for space, rule, lacking in _unknown(by_other_sidecars(subject), subsets):
+        names = tuple(str(one["name"]) for one in lacking)
+        yield warns(
+            said("preflight.blind_callers", space=space, rule=title(rule), subsets=names),
+            remedy=_subsets_remedy(subject, rule, ours, lacking),
+        )
+
+
+def _unknown(
+    callers: Mapping[str, Sequence[Object]], subsets: Sequence[Object]
+) -> Iterator[tuple[str, Object, list[Object]]]:
+    """Each namespace whose callers obey rules that lack some of these, with one of the rules."""
+    for space, rules in callers.items():
+        known = {name for rule in rules for name in subsets_of(rule)}
+        lacking = [one for one in subsets if str(one["name"]) not in known]
+        if rules and lacking:
+            yield space, rules[0], lacking
+
+
+def _subsets_remedy(subject: Subject, rule: Object, ours: Object, lacking: Sequence[Object]) -> Sentence:
+    """How they get to know it: in the rule that they obey, or in one of the service's own beside a rule for many."""
+    home = subject.service.namespace
+    if is_wide(rule):
+        host = Code(full_host(subject.service))
+        return said("preflight.own_rule", host=host, like=called(ours, home), space=namespace_of(rule, home))
+    added = ({"name": one["name"], "labels": one.get("labels") or {}} for one in lacking)
+    changes = [{"op": "add", "path": "/spec/subsets", "value": [*(rule["spec"].get("subsets") or ()), *added]}]
+    return said("preflight.add_subsets", command=patch(rule, changes, namespace_of(rule, home)))
 
 
 def _chosen(subject: Subject, rule: Object, *sides: Object) -> list[list[Object]]:

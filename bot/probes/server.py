@@ -29,7 +29,7 @@ PATHS = "/healthz", "/readyz", "/metrics"
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class Probes:
+class Probes(Server):
     """A small server on a thread of its own, which waits for nobody.
 
     ``/healthz`` is 200 for as long as the process can answer at all: restarting the bot mends neither Slack nor Redis.
@@ -60,26 +60,7 @@ class Probes:
             limits: what clients may take of the process.
             voice: how what is wrong is said.
         """
-        self._server = Server(
-            _Handler(ready, registry, optional, voice), name="probes", port=port, host=host, limits=limits
-        )
-
-    @property
-    def port(self) -> int:
-        """Where it listens; known once started."""
-        return self._server.port
-
-    def start(self) -> None:
-        """Listen and answer.
-
-        Raises:
-            OSError: the port is taken.
-        """
-        self._server.start()
-
-    def close(self) -> None:
-        """Stop listening, and wait until the thread is gone."""
-        self._server.close()
+        super().__init__(_Handler(ready, registry, optional, voice), name="probes", port=port, host=host, limits=limits)
 
 
 class _Handler:

@@ -82,11 +82,11 @@ def next_action(rollout: Rollout, observed: Observation) -> Action | None:
     """The one thing that brings the cluster closer to what the current stage wants; None when there is none."""
     if rollout.phase is Phase.HALTED and not rollout.restoring_at:
         return None
-    actions = (_close(gap, rollout, observed) for gap in compare(rollout, observed))
+    actions = (_action_on(gap, rollout, observed) for gap in compare(rollout, observed))
     return next((action for action in actions if action is not None), None)
 
 
-def _close(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
+def _action_on(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
     """What closes the gap, or why that must wait; None where it is not for us, or only time closes it."""
     if gap.part in {Part.ROUTES, Part.SPARE} and gap.blocked:
         return _unpark(rollout, observed) or _scale_up(rollout, observed) or Wait(sentence=gap.blocked)

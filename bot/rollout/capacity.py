@@ -31,7 +31,7 @@ def of_primary(rollout: Rollout, share: int, observed: Observation | None = None
 
 def could_go_home(observed: Observation) -> bool:
     """Whether the primary has a pod for users: better than a canary that fails them. Also where nobody can see that."""
-    return observed.pods_unobserved is not None or observed.primary.at_home > 0
+    return observed.pods_unobserved is not None or observed.primary.reachable > 0
 
 
 def of_canary(rollout: Rollout, share: int) -> int:

@@ -90,7 +90,7 @@ def is_restoring(rollout: Rollout) -> bool:
 def is_roomy(rollout: Rollout, observed: Observation) -> bool:
     """Whether the wait for the primary's pods is over. When the canary is the trouble, one of them is enough."""
     hurry = rollout.urgent or observed.canary.answering == 0
-    return observed.primary.at_home >= (1 if hurry else rollout.current.pods)
+    return observed.primary.reachable >= (1 if hurry else rollout.current.pods)
 
 
 def is_orphaned(observed: Observation) -> bool:
@@ -332,7 +332,7 @@ def _primary_not_ready(rollout: Rollout, observed: Observation) -> Text:
     name, primary = rollout.spec.target.primary_deployment, observed.primary
     if rollout.phase is Phase.ABORTING and is_orphaned(observed):
         return ""
-    if primary.at_home == 0:
+    if primary.reachable == 0:
         return said("rollout.no_ready_pod", name=name)
     if observed.away == 0:
         return ""  # any ready pod is better than none

@@ -62,15 +62,15 @@ def safe_routes(live: Routes | None, primary: DeploymentStatus, canary: Deployme
         primary: its template is RECORDED only while it is as it was before the rollout.
         canary: the other side.
     """
-    if live is not None and live.canary == 0 and primary.at_home > 0:
+    if live is not None and live.canary == 0 and primary.reachable > 0:
         return HOME
-    recorded = primary.template is Template.RECORDED and primary.at_home > 0
+    recorded = primary.template is Template.RECORDED and primary.reachable > 0
     if recorded and (is_as_it_was(live, primary) or canary.answering == 0):
         return HOME
     if canary.answering > 0:
         return ALL_CANARY
     # The new pods of a relabelled primary serve the users of the canary where they are, as long as there are any.
-    return HOME if primary.at_home > 0 and primary.elsewhere == 0 else None
+    return HOME if primary.reachable > 0 and primary.elsewhere == 0 else None
 
 
 def action(live: Routes | None, safe: Routes) -> FailsafeAction | None:

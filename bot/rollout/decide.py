@@ -46,7 +46,7 @@ from bot.rollout.aborts import abort, drain
 from bot.rollout.approvals import is_approved
 from bot.rollout.compare import Gap, Part, compare, is_complete
 from bot.rollout.deadman import failsafe_sentence
-from bot.rollout.leaving import Step, follows, is_judged, stand
+from bot.rollout.leaving import Step, follows, is_judged, standing_of
 from bot.rollout.obstacles import unobserved, unwritten
 from bot.rollout.phrases import called, doing
 from bot.rollout.plans import make_retreat
@@ -357,7 +357,7 @@ def _advance(rollout: Rollout, observed: Observation, judgement: Judgement, now:
     if rollout.settled_at is None or rollout.phase is Phase.HALTED or _is_kept(rollout, observed):
         return rollout, ()
     calm, lines = holds.gone(rollout, now, HoldCause.METRICS)
-    standing = stand(rollout, judgement, now, flapping=holds.find(calm, HoldCause.METRICS) is not None)
+    standing = standing_of(rollout, judgement, now, flapping=holds.find(calm, HoldCause.METRICS) is not None)
     step = follows(standing)
     calm = calm if step in {Step.LEAVE, Step.LEAVE_IN_DOUBT, Step.ASK} else _not_at_gate(calm)
     about_figures = not calm.asked_at or not questions.is_about_webhook(calm)

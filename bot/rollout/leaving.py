@@ -25,8 +25,8 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageFindings:
-    """What is found of a stage.
+class StageStanding:
+    """How a stage stands: what is found of it.
 
     Attributes:
         judged: whether its figures say anything about leaving it.
@@ -50,13 +50,13 @@ class StageFindings:
     flapping: bool
 
 
-def stand(rollout: Rollout, judgement: Judgement, now: float, *, flapping: bool) -> StageFindings:
+def standing_of(rollout: Rollout, judgement: Judgement, now: float, *, flapping: bool) -> StageStanding:
     """How the current stage stands, which was settled before."""
     judged = is_judged(rollout)
     served = time_is_served(rollout, judgement, now)
     # In the reconcile that settled it no figures can be known yet, however short the stage is.
     time_is_up = (served or bool(rollout.asked)) and rollout.settled_at != now
-    return StageFindings(
+    return StageStanding(
         judged=judged,
         passed=not judged or judgement.verdict is Verdict.PASS,
         served=served,
@@ -69,7 +69,7 @@ def stand(rollout: Rollout, judgement: Judgement, now: float, *, flapping: bool)
     )
 
 
-def follows(standing: StageFindings) -> Step:
+def follows(standing: StageStanding) -> Step:
     """A doubt holds once it presses, and people may overrule one that time will not settle. What is good is left, once
     its time is served and people have said yes where they must.
     """
@@ -82,7 +82,7 @@ def follows(standing: StageFindings) -> Step:
     return Step.ASK if standing.asks and not standing.approved else Step.LEAVE
 
 
-def _in_doubt(standing: StageFindings) -> Step:
+def _in_doubt(standing: StageStanding) -> Step:
     if not standing.pressing:
         return Step.STAY
     if not standing.overrulable or not standing.served or standing.paused:

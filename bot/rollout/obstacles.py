@@ -45,7 +45,7 @@ def _written(rollout: Rollout, observed: Observation) -> set[Part]:
     """
     if rollout.current.kind is not StageKind.SCALE_UP:
         return {Part.ROUTES, Part.ANNOTATIONS, Part.TEMPLATE}
-    return {Part.ROUTES} if observed.primary.at_home == 0 else set()
+    return {Part.ROUTES} if observed.primary.reachable == 0 else set()
 
 
 def _why(rollout: Rollout, observed: Observation, parts: set[Part]) -> Text:

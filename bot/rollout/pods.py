@@ -165,7 +165,7 @@ def stranded(rollout: Rollout, observed: Observation) -> Text:
     if routes is None:
         return _unreadable(rollout, observed)
     target, touched = rollout.spec.target, rollout.primary_touched
-    primary, canary = observed.primary.at_home, observed.away
+    primary, canary = observed.primary.reachable, observed.away
     if routes.canary > 0 and canary == 0 and primary > 0:
         return _nobody_ready(routes.canary, target.canary_deployment)
     # Before the upgrade only where the canary has users anyway: nobody is the first to meet it by accident.
@@ -177,7 +177,7 @@ def stranded(rollout: Rollout, observed: Observation) -> Text:
 
 def _unreadable(rollout: Rollout, observed: Observation) -> Text:
     """Somebody's edit does not say where users are: then nobody must be where no pod answers."""
-    if observed.away > 0 or observed.primary.at_home == 0:
+    if observed.away > 0 or observed.primary.reachable == 0:
         return ""
     return said("rollout.edited_routes_strand", name=rollout.spec.target.canary_deployment)
 

@@ -67,7 +67,7 @@ def canary_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, 
     if is_orphaned(observed):
         text = said("rollout.orphaned", primary=target.primary_deployment, canary=target.canary_deployment)
         return enter(rollout, Phase.ABORTING, rollout.stage + 1, now), (entry(now, EntryKind.ALERT, text),)
-    if observed.away > 0 or primary.at_home == 0:
+    if observed.away > 0 or primary.reachable == 0:
         return rollout, ()
     ordered = primary.template is Template.RECORDED
     # Old pods beside a new template that hangs are the newest again once theirs is ordered, and then users return.
@@ -121,24 +121,24 @@ def _must_wait(rollout: Rollout, observed: Observation, needed: int) -> bool:
     users_are_away = observed.routes is not None and observed.routes.canary > 0
     if rollout.current.kind is not StageKind.RETURN or waited or not users_are_away or is_orphaned(observed):
         return False
-    if observed.primary.at_home == 0:
+    if observed.primary.reachable == 0:
         return True
     everyone = observed.routes == ALL_CANARY  # else some of the users are there already, and stay
-    return everyone and not rollout.urgent and observed.canary.answering > 0 and observed.primary.at_home < needed
+    return everyone and not rollout.urgent and observed.canary.answering > 0 and observed.primary.reachable < needed
 
 
 def _waits(rollout: Rollout, observed: Observation, needed: int) -> Sentence:
     target, version, wanted = rollout.spec.target, rollout.spec.version, observed.primary.wanted
-    primary, canary, ready = target.primary_deployment, target.canary_deployment, observed.primary.at_home
+    primary, canary, ready = target.primary_deployment, target.canary_deployment, observed.primary.reachable
     facts = [said("rollout.too_few_for_all", primary=primary, ready=ready, needed=needed)]
     if wanted < needed:
         facts.append(said("rollout.scaled_first", wanted=wanted, needed=needed))
     if observed.canary.answering == 0:
         facts.append(said("rollout.nobody_served", canary=canary))
     elif observed.routes == ALL_CANARY:
-        facts.append(said("rollout.users_stay_until_then", version=version, canary=canary))
+        facts.append(said("rollout.users_stay_until_then", version=version))
     else:
-        facts.append(said("rollout.users_go_until_then", version=version, canary=canary))
+        facts.append(said("rollout.users_go_until_then", version=version))
     return said("rollout.makes_room", facts=tuple(facts))
 
 
@@ -156,10 +156,10 @@ def scale_up_fails(rollout: Rollout, observed: Observation, _judgement: Judgemen
     time = Seconds(rollout.spec.scale_timeout)
     if _are_on_their_way(rollout, observed):
         return rollout, ()
-    if stage.kind is StageKind.SCALE_UP and primary.at_home == 0:
+    if stage.kind is StageKind.SCALE_UP and primary.reachable == 0:
         return _still_nothing(rollout, observed, now)
     if stage.kind is StageKind.SCALE_UP:
-        text = said("rollout.return_anyway", primary=name, ready=primary.at_home, needed=stage.pods, time=time)
+        text = said("rollout.return_anyway", primary=name, ready=primary.reachable, needed=stage.pods, time=time)
     elif stage.kind is StageKind.RETURN and observed.routes == HOME:
         text = said("rollout.not_scaled", primary=name, needed=stage.pods, time=time, wanted=primary.wanted)
     else:
@@ -172,7 +172,7 @@ def _are_on_their_way(rollout: Rollout, observed: Observation) -> bool:
 
     A halt writes nothing, and would leave them there. Why the write does not get through is held and told meanwhile.
     """
-    keeps = rollout.current.kind in {StageKind.SCALE_UP, StageKind.RESTORE} and observed.primary.at_home == 0
+    keeps = rollout.current.kind in {StageKind.SCALE_UP, StageKind.RESTORE} and observed.primary.reachable == 0
     return keeps and observed.away > 0 and observed.routes is not None and observed.routes != ALL_CANARY
 
 

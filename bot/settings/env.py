@@ -333,7 +333,7 @@ def _prometheus(values: Values) -> PrometheusSettings:
         bearer_token=bearer_token,
         username=username,
         password=password,
-        ca_file=values.file("PROMETHEUS_CA_FILE"),
+        ca_file=values.certificates("PROMETHEUS_CA_FILE"),
         headers=_headers(values),
     )
 

@@ -25,7 +25,7 @@ OTHERS = frozenset({"KUBE_CONFIG"})
 def read_env_file(path: Path, errors: list[Text]) -> dict[str, str]:
     """What the file sets, with what cannot be understood added to ``mistakes``; nothing when there is no such file."""
     try:
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():  # a link that leads nowhere was to lead somewhere
             return {}
         content = files.content(path, LARGEST + 1)
         text = content.decode("utf-8-sig")
@@ -34,6 +34,9 @@ def read_env_file(path: Path, errors: list[Text]) -> dict[str, str]:
         return {}
     except OSError as error:
         errors.append(said("settings.file_unreadable", file=path.name, reason=str(error.strerror)))
+        return {}
+    if "\0" in text:  # what UTF-16 is to whoever reads it as UTF-8
+        errors.append(said("settings.file_no_text", file=path.name))
         return {}
     if len(content) > LARGEST:
         errors.append(said("settings.file_too_large", file=path.name, most=LARGEST))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import ssl
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from bot import files
 from bot.settings.errors import did_you_mean
-from bot.settings.secret import Secret, content_of
+from bot.settings.secret import Secret, content_of, is_one_line
 from bot.settings.variables import VARIABLES
 from bot.words.sentence import Text, said
 
@@ -18,6 +20,7 @@ E = TypeVar("E", bound=StrEnum)
 
 _DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 DIGITS = 9  # of a whole number
+LARGEST_BUNDLE = 4_000_000  # bytes of certificates; a system's own are a few hundred thousand
 _LAST_PORT = 65535
 
 
@@ -49,7 +52,9 @@ class Values:
         if file and self._given.get(name):
             self.errors.append(said("settings.both_set", one=name, other=f"{name}_FILE"))
         value = self._content(f"{name}_FILE", Path(file)) if file else self.text(name)
-        if value and not value.startswith(prefix):
+        if not is_one_line(value):
+            self.wrong(f"{name}_FILE" if file else name, said("settings.one_line"))
+        elif value and not value.startswith(prefix):
             self.wrong(name, said("settings.token", prefix=prefix))
         return Secret(value, Path(file) if file else None) if value else None
 
@@ -108,11 +113,13 @@ class Values:
             self.errors.append(said("settings.password_in_address", name=name))
         return text
 
-    def file(self, name: str) -> Path | None:
-        """A file that can be read, or None."""
+    def certificates(self, name: str) -> Path | None:
+        """A file of certificates in PEM, or None."""
         text = self.text(name)
         if text and not _is_file(text):
             self.wrong(name, said("settings.file"), text)
+        elif text and (why := _no_certificates(Path(text))):
+            self.errors.append(said("settings.named_unreadable", name=name, file=text, reason=why))
         return Path(text) if text else None
 
     def _content(self, name: str, file: Path) -> str:
@@ -125,6 +132,20 @@ class Values:
         if not content:
             self.errors.append(said("settings.named_empty", name=name, file=str(file)))
         return content
+
+
+def _no_certificates(file: Path) -> Text:
+    """Why nobody can be known by the file; "" where somebody can. What is said around certificates may be anything."""
+    try:
+        content = files.content(file, LARGEST_BUNDLE + 1)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii", "ignore"))
+    except ssl.SSLError:
+        return said("settings.no_certificate")
+    except OSError as error:
+        return str(error.strerror)
+    except ValueError:
+        return said("settings.no_certificate")
+    return said("settings.no_certificate") if len(content) > LARGEST_BUNDLE else ""
 
 
 def _is_file(name: str) -> bool:

@@ -35,7 +35,7 @@ def read_redis(values: Values) -> RedisSettings:
         values.wrong("REDIS_URL", rule)
     settings = RedisSettings(
         url=secret,
-        ca_file=values.file("REDIS_CA_FILE"),
+        ca_file=values.certificates("REDIS_CA_FILE"),
         sentinel_username=values.text("REDIS_SENTINEL_USERNAME") or None,
         sentinel_password=values.secret("REDIS_SENTINEL_PASSWORD"),
     )

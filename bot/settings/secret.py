@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +31,8 @@ class Secret:
     def current(self) -> str:
         """What the file says now, for whoever can do with another one than before; else the same as ``reveal``.
 
-        A file that cannot be read at the moment, or is empty, is being replaced: what it said before is used on.
+        A file that cannot be read at the moment, is empty, or holds more than one line, is being replaced: what it said
+        before is used on.
         """
         if self.file is None:
             return self._value
@@ -38,9 +40,11 @@ class Secret:
             now = content_of(self.file)
         except (OSError, ValueError):
             return self._value
-        if now and now != self._value:
+        if not now or not is_one_line(now):
+            return self._value
+        if now != self._value:
             redaction.learn(now)
-        return now or self._value
+        return now
 
     def __str__(self) -> str:
         return "…"
@@ -60,3 +64,11 @@ def content_of(file: Path) -> str:
     if len(content) > LARGEST:
         raise ValueError(str(file))
     return content.decode("utf-8-sig").strip()
+
+
+def is_one_line(text: str) -> bool:
+    """Whether it can be sent: what ends a line, or is no character of a text, is in no token, password or key."""
+    return not _CONTROL.search(text)
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")

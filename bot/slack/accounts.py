@@ -8,6 +8,7 @@ what a user group or ``services.yaml`` names may be a bot. So before a decision 
 from __future__ import annotations
 
 import http.client
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ BELIEVED = 60.0  # seconds that what Slack said of an account is believed
 MOST = 1000  # accounts remembered at a time
 AN_HOUR = 3600.0  # seconds that the language somebody has chosen for Slack is believed
 A_DAY = 86400  # seconds
+USER = re.compile(r"[UW][A-Z0-9]{2,}")  # ids that Slack gives to accounts; messages of programs may have none
 SLACKBOT = "USLACKBOT"  # speaks for reminders and workflows, which anybody may set
 
 # Slack says nothing of accounts to this app, now or later.
@@ -49,13 +51,11 @@ class Person:
         team: their own workspace, which is not always the one they clicked in.
         home: the workspace the bot serves, as Slack told it at the first event; an organisation's id (``E…``) where the
             app is installed for all of it and nobody has said which workspace is meant.
-        is_bot: the payload says that a program sent it.
     """
 
     id: UserId
     team: str
     home: str
-    is_bot: bool = False
 
 
 class Unanswered(Exception):  # noqa: N818  # not an error to anybody but this module

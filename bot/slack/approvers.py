@@ -22,7 +22,7 @@ from slack_sdk.web import SlackResponse
 from bot.model.digits import whole_number
 from bot.model.errors import Fault, Refusal
 from bot.model.service import ApprovalRule
-from bot.slack.accounts import SLACKBOT, Accounts, Person, Unanswered, asked
+from bot.slack.accounts import SLACKBOT, USER, Accounts, Person, Unanswered, asked
 from bot.slack.codes import ORG_WIDE, pages
 from bot.words import sentence as words
 from bot.words.language import Language
@@ -31,7 +31,6 @@ from bot.words.sentence import Code, Text, said, together
 
 MEMBERS_FOR = 60.0  # seconds a group's members are believed
 HANDLES_FOR = 60.0  # seconds the groups' handles are believed; those it told last are shown for longer, never obeyed
-_USER = re.compile(r"[UW][A-Z0-9]{2,}")
 _GROUP = re.compile(r"S[A-Z0-9]{2,}")
 _GONE = frozenset({"no_such_subteam", "subteam_not_found", "subteam_disabled"})
 
@@ -82,7 +81,7 @@ class Approvers:
             Refusal: a program, somebody from another organisation (Slack Connect), or the app belongs to no single
                 workspace.
         """
-        if person.is_bot or person.id == SLACKBOT:
+        if not USER.fullmatch(person.id) or person.id == SLACKBOT:
             raise Refusal(said("slack.only_people"))
         if person.home.startswith("E"):
             raise Refusal(together((said("slack.workspace_unknown"), ORG_WIDE)))
@@ -106,7 +105,7 @@ class Approvers:
         wrong: list[Text] = []
         for name in rule.approvers:
             try:
-                if not _USER.fullmatch(name) and person.id in self._members_of(name):
+                if not USER.fullmatch(name) and person.id in self._members_of(name):
                     return
             except Unanswered as doubt:
                 unanswered[name] = doubt.remedy
@@ -149,7 +148,7 @@ class Approvers:
         whole = True
         for name in rule.approvers:
             try:
-                found += [name] if _USER.fullmatch(name) else sorted(self._members_of(name))
+                found += [name] if USER.fullmatch(name) else sorted(self._members_of(name))
             except Unanswered:
                 whole = False
             except Nobody:
@@ -162,7 +161,7 @@ class Approvers:
         Raises:
             Fault: Slack does not say.
         """
-        if _USER.fullmatch(name):
+        if USER.fullmatch(name):
             return None
         try:
             group = self._listed().get(name if _GROUP.fullmatch(name) else _key(name))
@@ -186,7 +185,7 @@ class Approvers:
 
     def _id_or_name(self, name: str) -> str:
         try:
-            return name if _USER.fullmatch(name) else self._group(name)
+            return name if USER.fullmatch(name) else self._group(name)
         except Unanswered:
             with self._lock:
                 known_last = self._handles.get(_key(name))
@@ -222,12 +221,22 @@ class Approvers:
     def _group(self, name: str) -> str:
         """The id of a group that is there and not disabled. People write handles as they like: case is no matter."""
         if _GROUP.fullmatch(name):
+            self._refuse_disabled(name)
             return name
         group = self._listed().get(_key(name))
         wrong = _wrong_group(name, group)
         if group is None or wrong is not None:
             raise Nobody(wrong or _unknown(name))
         return group.id
+
+    def _refuse_disabled(self, group_id: str) -> None:
+        """A group named by its id may be one that Slack lists for nobody, and then its members are all there is."""
+        try:
+            group = self._listed().get(group_id)
+        except Unanswered:
+            return
+        if group is not None and group.disabled:
+            raise Nobody(said("slack.group_disabled", name=group_id))
 
     def _listed(self) -> dict[str, Group]:
         """Every group by its handle and by its id, as Slack told within the last minute.

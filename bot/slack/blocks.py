@@ -250,7 +250,7 @@ def channel_element(channel: str) -> Element:
     return words(channel, limit=100)
 
 
-def date(at: float, form: str = "{date_short_pretty} at {time}") -> Element:
+def date(at: float, form: str = "{date_short_pretty} {time}") -> Element:
     """A moment, shown in the reader's own time zone; as text where no calendar has it."""
     if not 0 <= at < _LAST_MOMENT:
         return words(utc(at))

@@ -11,16 +11,16 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from slack_bolt import App, BoltRequest, BoltResponse
+from slack_bolt import App, BoltContext, BoltRequest, BoltResponse
 
 from bot.controller.controller_port import ControllerPort
 from bot.controller.ports import Clock
 from bot.model.rollout import Rollout
+from bot.slack.app_home_facts import AppHomeFacts, AppHomePages
+from bot.slack.app_home_refresh import AppHomes, Source
 from bot.slack.approvers import Approvers
 from bot.slack.client import CountingClient
 from bot.slack.commands import Commands
-from bot.slack.home_facts import HomeFacts, HomePages
-from bot.slack.homes import Homes, Source
 from bot.slack.listeners import Listeners
 from bot.slack.requester import Deduplication
 from bot.slack.voices import Voices
@@ -49,6 +49,16 @@ class _ForgivingApp(App):
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as odd:
             log.warning("slack.payload_refused", error=type(odd).__name__)
             return BoltResponse(status=HTTPStatus.BAD_REQUEST)
+
+
+def _ask_as_we_do(client: CountingClient) -> Callable[..., BoltResponse]:
+    """Bolt asks who we are with a client that it makes for each payload; ours is bounded and follows no redirect."""
+
+    def use_ours(context: BoltContext, next: Callable[[], BoltResponse]) -> BoltResponse:  # noqa: A002  # Bolt's name
+        context["client"] = client
+        return next()
+
+    return use_ours
 
 
 def _refuse_odd(body: Mapping[str, Any]) -> None:
@@ -80,14 +90,15 @@ def build_app(
     monotonic: Callable[[], float] = time.monotonic,
     deduplication: Deduplication | None = None,
     pause: Callable[[float], None] = time.sleep,
-    homes: Homes[HomeFacts] | None = None,
+    now: Callable[[], float] = time.time,
+    homes: AppHomes[AppHomeFacts] | None = None,
     card: Callable[[Rollout], str] = lambda _rollout: "",
     heard: Callable[[], float | None] = lambda: 0.0,
 ) -> App:
     """An app that answers; it may be built while Slack is down, and asks who it is at the first event.
 
     ``homes`` are the pages that it shows, ``card`` says where a rollout's card is, ``heard`` for how many seconds Slack
-    has been silent.
+    has been silent, and ``now`` is the time that Slack's messages are compared with.
 
     Its loggers take the level of Bolt's own; left to themselves they take the root's, and write payloads at ``debug``.
     The environment loses what would make an OAuth app of it.
@@ -100,12 +111,13 @@ def build_app(
         logger=logging.getLogger("slack_bolt"),
         signing_secret=signing_secret,
         token_verification_enabled=False,
+        before_authorize=_ask_as_we_do(client),
         listener_executor=executor or ThreadPoolExecutor(THREADS, thread_name_prefix="slack"),
     )
     voices = voices or Voices()
     commands = Commands(controller=controller, approvers=approvers, clock=clock, voices=voices, card=card)
-    pages = HomePages(controller=controller, approvers=approvers, clock=clock, voices=voices, card=card, heard=heard)
-    homes = homes or Homes(client, clock)
+    pages = AppHomePages(controller=controller, approvers=approvers, clock=clock, voices=voices, card=card, heard=heard)
+    homes = homes or AppHomes(client, clock)
     homes.use(Source(pages.facts, lambda facts: facts.decided, pages.page))
-    Listeners(commands, client, homes, monotonic, deduplication, pause).register(app)
+    Listeners(commands, client, homes, monotonic, deduplication, pause, now).register(app)
     return app

@@ -17,7 +17,7 @@ from bot.model.service import OnTimeout
 from bot.model.story import Entry
 from bot.model.versions import old_version
 from bot.rollout import exposure
-from bot.rollout.phrases import called, drilled, next_would_be, question, taken_up
+from bot.rollout.phrases import drilled, next_would_be, question, taken_up
 from bot.slack import blocks as b
 from bot.slack import endings, gate_rows, wording
 from bot.slack.because import because
@@ -101,8 +101,7 @@ def _grounds(rollout: Rollout, story: Sequence[Entry], detail: Detail, voice: Vo
         if more is not None:
             yield b.words("\n")
             yield from b.spoken(more, voice, limit=detail.sentence)
-    pictures = endings.images(rollout) if rollout.phase in {Phase.PROMOTED, Phase.ABORTED} else ""
-    if pictures:
+    if rollout.phase is Phase.PROMOTED and (pictures := endings.images(rollout)):
         yield b.words("\n")
         yield from b.spoken(pictures, voice, limit=detail.sentence)
 
@@ -116,12 +115,13 @@ def _shown(rollout: Rollout, detail: Detail, voice: Voice, *, native: bool) -> I
         return
     if not gate_rows.has_figures(rollout):
         return
-    drawn = chart(rollout, voice) if native and detail.chart else None
+    # Where the routes are in question their differences are the evidence, and the course of the figures is none.
+    drawn = chart(rollout, voice) if native and detail.chart and rollout.drift is None else None
     if drawn is not None:
         yield drawn
     if detail.table:
         stage = broken_at(rollout) or rollout.current
-        caption = plain(said("slack.checks_at", stage=called(stage)), voice)
+        caption = plain(gate_rows.caption(rollout, stage), voice)
         if native:
             yield gate_rows.table(rollout, caption, voice)
         else:
@@ -247,6 +247,8 @@ def _small_print(rollout: Rollout, now: float) -> Text:
         parts.append(said("slack.started_by", who=Person(spec.started_by), at=Moment(spec.started_at)))
     if rollout.paused_by:
         parts.append(said("slack.paused_by", who=Person(rollout.paused_by)))
+    if rollout.phase is Phase.ABORTED and (pictures := endings.images(rollout)):
+        parts.append(pictures)
     if rollout.ended_at is not None:
         parts.append(said("slack.took", time=Seconds(rollout.ended_at - spec.started_at)))
     which = _which(rollout)

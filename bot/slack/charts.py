@@ -51,7 +51,6 @@ def chart(rollout: Rollout, voice: Voice) -> Block | None:
             ],
             "axis_config": {
                 "categories": labels,
-                "x_label": plain(said("slack.axis_time"), voice),
                 "y_label": plain(said("slack.axis_share"), voice),
             },
         },

@@ -1,13 +1,12 @@
 """The client that talks to Slack: it counts its calls, and tries nothing a second time.
 
-Whatever of Slack's library asks an address opens it with the process' own opener: the clients that Bolt makes for each
-payload as well, but for the one question, who we are, that they ask behind a proxy. So it is here that
-answers end (see ``bot.bounded``), and that no redirect is followed: what is sent holds a token, and Slack redirects
-nobody.
+Whatever of Slack's library asks an address opens it with the process' own opener, so it is here that answers end (see
+``bot.bounded``), and that no redirect is followed: what is sent holds a token, and Slack redirects nobody.
 """
 
 from __future__ import annotations
 
+import re
 import urllib.request
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -22,13 +21,16 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
-from bot import bounded
+from bot import bounded, redaction
 
 TIMEOUT = 10  # seconds for each call to Slack
 
 HOOKS = ("hooks.slack.com", "hooks.slack-gov.com")  # where its response_urls are
 # What the library trips over where something else than Slack answers.
 _ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
+
+_PERCENT = re.compile(r"(?<=[0-9]) %")
 
 
 class _Http(HTTPHandler):
@@ -67,9 +69,12 @@ class CountingClient(WebClient):
         self.workspace = workspace  # the one that is meant where the app is installed for a whole organisation
 
     def api_call(self, *arguments: Any, **named: Any) -> SlackResponse:
-        """One call, counted."""
+        """One call, counted. Secrets are hidden in all that people read of it, whoever wrote it: see ``readable``."""
+        sent = {name: readable(given) for name, given in named.items()}
+        if isinstance(sent.get("json"), dict):
+            sent["json"] = _together(sent["json"])
         try:
-            answer = super().api_call(*arguments, **named)
+            answer = super().api_call(*arguments, **sent)
         except _ODD as odd:
             self._called(_outcome(odd))
             raise OddAnswer(type(odd).__name__) from odd
@@ -101,7 +106,7 @@ class CountingClient(WebClient):
         webhook = WebhookClient(str(respond.response_url), timeout=self.timeout, retry_handlers=[])
         webhook.proxy = None  # as above
         try:
-            _refuse_unless_taken(self, webhook.send_dict(dict(message)))
+            _refuse_unless_taken(self, webhook.send_dict(_together(readable(dict(message)))))
         except _ODD as odd:
             self._called(_outcome(odd))
             raise OddAnswer(type(odd).__name__) from odd
@@ -109,6 +114,35 @@ class CountingClient(WebClient):
             self._called(_outcome(error))
             raise
         self._called("ok")
+
+
+def _together(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A call with no line broken between a figure and its per cent sign, wherever a person reads it."""
+    return {name: _unbroken(part) if name in {"blocks", "view"} else part for name, part in call.items()}
+
+
+def _unbroken(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _unbroken(one) for name, one in part.items()}
+    if isinstance(part, list | tuple):
+        return [_unbroken(one) for one in part]
+    return _PERCENT.sub("\N{NO-BREAK SPACE}%", part) if isinstance(part, str) else part
+
+
+def readable(value: Any) -> Any:
+    """The same with secrets hidden in every ``text``; what buttons and forms carry for us stays as it is.
+
+    Much of what people are told is somebody else's: a pod's last words, a refusal of the API server's, a reason.
+    """
+    match value:
+        case dict():
+            return {
+                key: redaction.redact(inner) if key == "text" and isinstance(inner, str) else readable(inner)
+                for key, inner in value.items()
+            }
+        case list() | tuple():
+            return [readable(inner) for inner in value]
+    return value
 
 
 def _refuse_unless_taken(client: WebClient, answer: WebhookResponse) -> None:

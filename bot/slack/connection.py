@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
 from websocket import WebSocketApp
+
+from bot.bounded import AnswerTooLong
 
 PING_EVERY = 5.0  # seconds
 PONGS_MISSED = 2.5
@@ -26,6 +28,9 @@ HANDSHAKE = 3.0  # seconds a new socket gets to open, doubled with every attempt
 LONGEST_WAIT = 30.0  # ... up to this
 HANG_UP = 1.0  # seconds the reading thread gets to leave a socket
 DRAIN = 10.0  # seconds listeners get to finish
+# Bytes from one payload to the next, pings and pongs included. HTTP mode takes a payload of an eighth of it, and those
+# few bytes every few seconds are less than that in the hours that Slack keeps a connection.
+LARGEST_MESSAGE = 8 * 1024 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -57,8 +62,9 @@ class SocketMode:
         self._ping_every = ping_every
         self._client = SocketModeHandler(app, app_token, ping_interval=ping_every, concurrency=32).client
         self._client.default_auto_reconnect_enabled = self._client.auto_reconnect_enabled = False
-        self._client.on_open_listeners.append(lambda _session: self._heard())
+        self._client.on_open_listeners.append(self._on_open)
         self._client.on_message_listeners.append(self._on_message)
+        self._counted: _CountedSocket | None = None
         # By the stopwatch: a machine's clock that is set must neither cut a living socket nor hide a dead one.
         self._heard_at: float | None = None
         self._tried_at = -math.inf
@@ -125,9 +131,18 @@ class SocketMode:
             session.sock.sock.shutdown(socket.SHUT_RDWR)
         self._ended.wait(HANG_UP)
 
+    def _on_open(self, session: WebSocketApp) -> None:
+        """Count from here on: websocket-client holds whatever comes until the message that it is of has ended."""
+        self._heard()
+        if session.sock is not None and session.sock.sock is not None:
+            self._counted = _CountedSocket(session.sock.sock)
+            session.sock.sock = self._counted  # type: ignore[assignment]  # it is one to whoever reads from it
+
     def _on_message(self, session: WebSocketApp, message: str) -> None:
         """Called by the thread that reads: when Slack asks for a new connection it must not wait on the old one."""
         self._heard()
+        if self._counted is not None:
+            self._counted.begin_anew()
         if '"disconnect"' in message[:500] and json.loads(message).get("type") == "disconnect":
             session.keep_running = False
 
@@ -143,6 +158,32 @@ class SocketMode:
             self._pong = pong
             self._heard()
         return self._heard_at
+
+
+class _CountedSocket:
+    """The socket beneath a WebSocket, of which no more than ``LARGEST_MESSAGE`` is read from one message to the next.
+
+    Everything else is the socket's own. Reading raises ``AnswerTooLong``, which ends the connection.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._came = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def recv(self, size: int) -> bytes:
+        """At most ``size`` bytes."""
+        data: bytes = self._sock.recv(size)
+        self._came += len(data)
+        if self._came > LARGEST_MESSAGE:
+            raise AnswerTooLong
+        return data
+
+    def begin_anew(self) -> None:
+        """A message has come to its end."""
+        self._came = 0
 
 
 def finish(work: Callable[[], object], name: str) -> None:

@@ -7,7 +7,6 @@ notifications stay in the outbox for the channel, which may be open again soon.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from bot.model.service import ApprovalRule
 from bot.model.story import Entry
 from bot.slack import blocks as b
 from bot.slack import cards
+from bot.slack.accounts import USER
 from bot.slack.approvers import People
 from bot.slack.blocks import Element, Message
 from bot.slack.priorities import is_question
@@ -36,8 +36,6 @@ REFRESH_EVERY = 10.0  # seconds between edits of one message
 KNOWN_FOR = 30.0  # seconds that a rollout's people are believed
 WAITS_FOR_GROUPS = 600.0  # seconds a notification waits for Slack to tell who is in a group
 TRIES = 3  # to tell one person one thing
-
-_USER = re.compile(r"[UW][A-Z0-9]{2,}")
 
 log = structlog.get_logger(__name__)
 
@@ -200,7 +198,7 @@ class Direct:
         if now < until:
             return people
         approvers = self._people(rollout.approvals_rule)
-        ids = [who for who in (rollout.spec.started_by, *approvers.ids) if _USER.fullmatch(who)]
+        ids = [who for who in (rollout.spec.started_by, *approvers.ids) if USER.fullmatch(who)]
         ids = list(dict.fromkeys(ids))
         if len(ids) > MOST:
             log.warning("slack.too_many_to_notify", rollout=rollout.spec.id, people=len(ids), thread_message=MOST)

@@ -18,7 +18,7 @@ from bot.model.rollout import Rollout
 from bot.model.service import ServiceConfig
 from bot.rollout.plans import Overrides
 from bot.slack import blocks as b
-from bot.slack import findings, freezes, parsing, wording
+from bot.slack import form_fields, freezes, parsing, wording
 from bot.slack.blocks import Block, Element
 from bot.slack.grammar import Verb
 from bot.words.rendering import Voice, plain
@@ -127,14 +127,14 @@ def _beside(form: StartForm, voice: Voice) -> dict[str, list[Block]]:
     shown, number, left = dict[str, list[Block]](), 0, MOST_CHARACTERS
     for reason in reasons[:MOST_FINDINGS]:
         block = b.rich_list([b.spoken(reason, voice)])
-        shown.setdefault(findings.field_of(reason, service, form.asked.version), []).append(block)
+        shown.setdefault(form_fields.field_of(reason, service, form.asked.version), []).append(block)
         number, left = number + 1, left - len(json.dumps(block, ensure_ascii=False))
         if left <= 0:
             break
     more = len(reasons) - number
     if more:
         rest = said("slack.more_reasons", n=more, command=Code("canary-bot plan"))
-        shown.setdefault(findings.SERVICE, []).append(b.context(b.mrkdwn(rest, voice)))
+        shown.setdefault(form_fields.SERVICE, []).append(b.context(b.mrkdwn(rest, voice)))
     return shown
 
 

@@ -17,14 +17,16 @@ from bot.model.figures import (
     Unit,
     Verdict,
 )
-from bot.model.rollout import Phase, Rollout
+from bot.model.rollout import Phase, Rollout, Stage
 from bot.model.versions import called_sides
 from bot.rollout import leaving
+from bot.rollout.phrases import called
 from bot.slack.blocks import Block, data_table, shorten
 from bot.words.rendering import Voice, plain
 from bot.words.sentence import Sentence, Text, said
 
-MOST_ROWS = 4  # what fits on a screen below the chart; every check is in Details
+# What fits on a screen below the chart; every check is in Details. What is in doubt needs more room in a row.
+MOST_ROWS, MOST_IN_DOUBT = 3, 2
 NOTHING = "\N{EN DASH}"
 
 _NAMES = {
@@ -82,18 +84,33 @@ def columns(rollout: Rollout, voice: Voice) -> tuple[str, ...]:
     return (*named, canary, primary, plain(said("slack.column_allowed"), voice))
 
 
-def rows(rollout: Rollout, voice: Voice, most: int = MOST_ROWS) -> tuple[tuple[str, ...], ...]:
+def rows(rollout: Rollout, voice: Voice, most: int | None = None) -> tuple[tuple[str, ...], ...]:
     """One row per check, the worst first, with both sides' figures; no header."""
     judgement = rollout.judgement
     if judgement is None:
         return ()
-    return tuple(_row(finding, rollout, judgement, voice) for finding in shown(judgement)[:most])
+    return tuple(
+        _row(finding, rollout, judgement, voice)
+        for finding in shown(judgement)[: _room(judgement) if most is None else most]
+    )
 
 
-def table(rollout: Rollout, caption: str, voice: Voice, most: int = MOST_ROWS) -> Block:
+def caption(rollout: Rollout, stage: Stage) -> Sentence:
+    """What the table has: all checks of the stage, or as many of the worst as there is room for."""
+    judgement = rollout.judgement
+    if judgement is not None and (found := len(shown(judgement))) > (room := _room(judgement)):
+        return said("slack.worst_checks_at", n=room, all=found, stage=called(stage))
+    return said("slack.checks_at", stage=called(stage))
+
+
+def _room(judgement: Judgement) -> int:
+    return MOST_ROWS if judgement.verdict is Verdict.PASS else MOST_IN_DOUBT
+
+
+def table(rollout: Rollout, caption: str, voice: Voice) -> Block:
     """The rows as a native table."""
-    lines = (columns(rollout, voice), *rows(rollout, voice, most))
-    return data_table(caption, [[cell.replace(" %", "\N{NO-BREAK SPACE}%") for cell in line] for line in lines])
+    lines = (columns(rollout, voice), *rows(rollout, voice))
+    return data_table(caption, lines)
 
 
 def plain_table(lines: Sequence[Sequence[str]]) -> Block:
@@ -170,7 +187,7 @@ def percent(share: float) -> str:
 
 
 def _row(finding: Finding, rollout: Rollout, judgement: Judgement, voice: Voice) -> tuple[str, ...]:
-    canary, primary = (plain(cell, voice) for cell in (finding.canary, finding.primary))
+    canary, primary = (plain(_narrow(cell), voice) for cell in (finding.canary, finding.primary))
     judged = NOTHING if finding.value is None else _amount(finding.unit, finding.value)
     if not (canary or primary):  # of one side alone, or of a version that stored none
         canary, primary = ("", judged) if rollout.primary_judged or finding.gate == HARM else (judged, "")
@@ -178,6 +195,13 @@ def _row(finding: Finding, rollout: Rollout, judgement: Judgement, voice: Voice)
     cells = (plain(name(finding), voice), plain(word, voice))
     limit = plain(allowed(finding), voice)
     return (*(shorten(cell, 60) for cell in cells), canary or NOTHING, primary or NOTHING, shorten(limit, 60))
+
+
+def _narrow(cell: Text) -> Text:
+    """A share with what it is a share of: how many that were stands in the sentence above, and in Details."""
+    if not isinstance(cell, Sentence) or cell.key != "analysis.share_of":
+        return cell
+    return Sentence("slack.share_of", {name: cell.args[name] for name in ("share", "n") if name in cell.args})
 
 
 def _amount(unit: Unit, value: float) -> str:

@@ -42,7 +42,7 @@ _HEADERS = (
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class HttpMode:
+class HttpMode(Server):
     """Requests from Slack, on a port of their own."""
 
     def __init__(
@@ -67,31 +67,18 @@ class HttpMode:
         """
         self._app = app
         handler = _Handler(app, signing_secret, clock or Clock())
-        self._server = Server(handler, name="slack-http", port=port, host=host, limits=limits)
+        super().__init__(handler, name="slack-http", port=port, host=host, limits=limits)
         self._threads = handler.threads
-
-    @property
-    def port(self) -> int:
-        """The port in use, also when 0 was asked for; known once started."""
-        return self._server.port
-
-    def start(self) -> None:
-        """Begin to answer.
-
-        Raises:
-            OSError: the port is taken.
-        """
-        self._server.start()
 
     def close(self) -> None:
         """Stop listening, let the listeners finish."""
-        self._server.close()
+        super().close()
         self._threads.shutdown(wait=False)
         finish(self._app.listener_runner.listener_executor.shutdown, "slack-drain")
 
     def freshness(self) -> float | None:
         """0 while listening: Slack calls us, so silence is no sign of trouble."""
-        return 0.0 if self._server.serves else None
+        return 0.0 if self.serves else None
 
 
 class _Handler:

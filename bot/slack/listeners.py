@@ -6,6 +6,7 @@ anyway would run twice when they try again.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,17 +19,20 @@ from bot.model.errors import Fault, Refusal
 from bot.model.rollout import UserId
 from bot.slack import forms
 from bot.slack.accounts import SLACKBOT, Person
+from bot.slack.app_home import OPEN_CARD
+from bot.slack.app_home_refresh import AppHomes
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, PAUSE, RESTORE, RETRY, ROLLBACK, START_AGAIN
 from bot.slack.client import CountingClient
 from bot.slack.commands import Commands
 from bot.slack.forms import FormErrors, View
-from bot.slack.home import OPEN_CARD
-from bot.slack.homes import Homes
 from bot.slack.requester import Deduplication, Requester
 from bot.words.rendering import Voice, plain
 from bot.words.sentence import Code, said
 
 TOO_LATE = 2.5  # seconds; Slack gives up at 3
+# Seconds since a mention was written, by two machines' clocks. Slack delivers what nobody took again after one minute
+# and after five, when whoever wrote it has long done something else, and what it says may mean another stage.
+MENTIONED_FOR = 50.0
 # Seconds until Slack surely shows what a submission was acknowledged with. What came of it travels another way, and
 # must not be overtaken by "Checking".
 SHOWN_AFTER = 0.7
@@ -46,11 +50,13 @@ class Listeners:
         self,
         commands: Commands,
         client: CountingClient,
-        homes: Homes[Any],
+        homes: AppHomes[Any],
         monotonic: Callable[[], float] = time.monotonic,
         deduplication: Deduplication | None = None,
         pause: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
     ) -> None:
+        self._now = now
         self._commands = commands
         self._pause = pause
         self._client = client
@@ -154,6 +160,10 @@ class Listeners:
             voice=self._commands.voices.in_channel(str(event.get("channel", ""))),
             thread=str(event.get("thread_ts") or event.get("ts") or ""),
         )
+        if not self._now() - _seconds(event.get("ts")) <= MENTIONED_FOR:  # whatever is no time is late as well
+            log.warning("slack.mention_too_late", user=requester.person.id)
+            requester.reply(said("slack.mention_late", seconds=round(MENTIONED_FOR)))
+            return
         text = str(event.get("text") or "").partition(">")[2]
         self._answering(requester, lambda: self._commands.answer(requester, text))
 
@@ -248,6 +258,14 @@ def _senders_team(event: Body, body: Body) -> object:
     """The writer's own workspace. In a shared channel several fields name one; whichever is foreign counts."""
     named = [event[key] for key in ("user_team", "source_team", "team") if event.get(key)]
     return next((team for team in named if team != body.get("team_id")), body.get("team_id"))
+
+
+def _seconds(ts: object) -> float:
+    """When a message was written; long ago where Slack does not say it."""
+    try:
+        return float(str(ts))
+    except ValueError:
+        return -math.inf
 
 
 def _submission(body: Body, view: View) -> str:

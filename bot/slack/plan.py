@@ -1,4 +1,4 @@
-"""The plan on a card: at most five rows, with what is behind and what is ahead gathered. Pure.
+"""The plan on a card: a few rows, with what is behind and what is ahead gathered. Pure.
 
 A stage that ended because its time was up, or because people said go on, has no tick: nothing was shown of it.
 """
@@ -19,7 +19,8 @@ from bot.words.rendering import Voice, plain
 from bot.words.sentence import Seconds, Sentence, Text, said
 
 COMPLETE, IN_PROGRESS, PENDING, ERROR = "complete", "in_progress", "pending", "error"
-MOST_ROWS = 5
+MOST_ROWS = 4
+MOST_WEIGHTS = 3  # that are named one by one
 UNSURE = frozenset({StageOutcome.TIME_UP, StageOutcome.IN_DOUBT})
 
 _SYMBOLS = {COMPLETE: "✓", IN_PROGRESS: "▸", PENDING: "○", ERROR: "✗"}
@@ -27,11 +28,16 @@ _SYMBOLS = {COMPLETE: "✓", IN_PROGRESS: "▸", PENDING: "○", ERROR: "✗"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One row as it is shown."""
+    """One row as it is shown: one line, so that a card still fits a screen to its buttons."""
 
     title: Text
     status: str
     output: Text = ""
+
+    @property
+    def line(self) -> Text:
+        """All that it says."""
+        return said("slack.dots", parts=(self.title, self.output)) if self.output else self.title
 
 
 def plan(rollout: Rollout, now: float, voice: Voice, *, native: bool) -> Block | None:
@@ -44,9 +50,8 @@ def plan(rollout: Rollout, now: float, voice: Voice, *, native: bool) -> Block |
     tasks = [
         {
             "task_id": f"{rollout.spec.id[:100]}-{index}",
-            "title": b.shorten(b.capital(plain(row.title, voice)), 150),
+            "title": b.shorten(b.capital(plain(row.line, voice)), 150),
             "status": row.status,
-            **({"output": b.rich_text(*b.spoken(row.output, voice, limit=200))} if row.output else {}),
         }
         for index, row in enumerate(shown)
     ]
@@ -55,9 +60,7 @@ def plan(rollout: Rollout, now: float, voice: Voice, *, native: bool) -> Block |
 
 def _plainly(rollout: Rollout, shown: Sequence[Row], now: float, voice: Voice) -> Block:
     parts = [b.words(plain(progress(rollout, now), voice), bold=True)]
-    for row in shown:
-        parts.append(b.words(f"\n{_SYMBOLS[row.status]} {b.shorten(plain(row.title, voice), 150)}"))
-        parts += [b.words(" · "), *b.spoken(row.output, voice, limit=200)] if row.output else []
+    parts += [b.words(f"\n{_SYMBOLS[row.status]} {b.shorten(plain(row.line, voice), 150)}") for row in shown]
     return b.rich_text(*parts)
 
 
@@ -169,21 +172,28 @@ def _here(rollout: Rollout, now: float) -> Text:
 
 
 def _ahead(rollout: Rollout, stages: Sequence[Stage]) -> list[Row]:
+    """All that is still to come in one row; how long that takes is in the plan's title."""
     weights = [stage for stage in stages if stage.phase is Phase.SHIFTING]
     last = [stage for stage in stages if stage.phase is not Phase.SHIFTING]
-    rows = []
-    if weights:
-        title = wording.stage_title(weights[0], rollout)
-        if len(weights) > 1:
-            steps = tuple(said("slack.weight", share=share(stage.routes.canary)) for stage in weights)
-            title = said("slack.weights", steps=steps, version=rollout.spec.version)
-        rows.append(Row(title=title, status=PENDING, output=said("slack.each", time=Seconds(weights[0].seconds))))
-    if last:
-        approvals = sum(stage.approval for stage in (*weights, *last))
+    if not stages:
+        return []
+    if weights and last:
+        title: Text = said("slack.ahead", weights=_weights(weights), last=in_turn_briefly(last))
+    elif weights:
+        title = said("slack.weights", steps=_weights(weights), version=rollout.spec.version)
+    else:
         title = wording.stage_title(last[0], rollout) if len(last) == 1 else _in_turn(rollout, last)
-        more = said("slack.more_approvals", n=approvals) if approvals else ""
-        rows.append(Row(title=title, status=PENDING, output=more))
-    return rows
+    approvals = sum(stage.approval for stage in stages)
+    more = said("slack.more_approvals", n=approvals) if approvals else ""
+    return [Row(title=title, status=PENDING, output=more)]
+
+
+def _weights(stages: Sequence[Stage]) -> Sentence:
+    """The shares that users take, one by one as long as they are few."""
+    shares = tuple(said("slack.weight", share=share(stage.routes.canary)) for stage in stages)
+    if len(shares) <= MOST_WEIGHTS:
+        return said("slack.weights_in_turn", steps=shares)
+    return said("slack.weights_in_steps", first=shares[0], last=shares[-1], n=len(shares))
 
 
 def _in_turn(rollout: Rollout, stages: Sequence[Stage]) -> Sentence:

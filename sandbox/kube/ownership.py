@@ -7,7 +7,7 @@ leaves. Enough to answer "who changed the routes?".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sandbox.kube.objects import Object, timestamp
@@ -26,14 +26,14 @@ class Writer:
     subresource: str = ""
 
 
-def record(obj: Object, before: Object | None, writer: Writer) -> None:
+def record(obj: Object, before: Object | None, writer: Writer, now: datetime) -> None:
     """Give ``writer`` the fields that differ between ``before`` and ``obj``, and take them from everyone else."""
     entries: list[dict[str, Any]] = [
         dict(entry) for entry in (before or {}).get("metadata", {}).get("managedFields", [])
     ]
-    now, then = _leaves(obj), _leaves(before or {})
-    changed = {path for path, value in now.items() if then.get(path) != value}
-    gone = set(then) - set(now)
+    leaves, then = _leaves(obj), _leaves(before or {})
+    changed = {path for path, value in leaves.items() if then.get(path) != value}
+    gone = set(then) - set(leaves)
     if not changed and not gone:
         obj["metadata"].pop("managedFields", None)  # the store carries the old ones over
         return
@@ -49,7 +49,7 @@ def record(obj: Object, before: Object | None, writer: Writer) -> None:
         "manager": writer.manager,
         "operation": "Update",
         "apiVersion": writer.api_version,
-        "time": timestamp(datetime.now(UTC)),
+        "time": timestamp(now),
         "fieldsType": "FieldsV1",
         "fieldsV1": _fields(mine | changed),
         **({"subresource": writer.subresource} if writer.subresource else {}),

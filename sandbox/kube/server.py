@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 from urllib.request import Request, urlopen
@@ -48,7 +49,7 @@ class KubeApi:
         port: int = 0,
     ) -> None:
         self.token = token
-        self.store = Store()
+        self.store = Store() if clock is None else Store(now=lambda: datetime.fromtimestamp(clock(), UTC))
         self._by_hand = clock is not None
         self.deployments = DeploymentController(
             self.store, start_seconds=start_seconds, clock=clock or time.monotonic, names=names

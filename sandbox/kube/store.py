@@ -40,7 +40,9 @@ class Change:
 class Store:
     """Thread-safe; every object is copied on its way in and on its way out."""
 
-    def __init__(self, *, history: int = 5000) -> None:
+    def __init__(self, *, history: int = 5000, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """``now`` is when somebody writes a field, as its managedFields tell."""
+        self.now = now
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._objects: dict[Key, Object] = {}

@@ -183,7 +183,7 @@ class Registry:
         writer = ownership.Writer(
             manager=options.manager, api_version=target.api_version, subresource=target.subresource
         )
-        ownership.record(obj, before, writer)
+        ownership.record(obj, before, writer, self._store.now())
         self._police(target, obj, before, options)
         written.obj = target.shown(self._store.put(obj, dry_run=options.dry_run))
         return written

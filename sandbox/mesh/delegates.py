@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 
-from sandbox.mesh.objects import JsonObject, JsonObjects, fqdn
+from sandbox.mesh.objects import JsonObject, JsonObjects, fqdn, is_shown
 
 INHERITED = (
-    *("rewrite", "timeout", "retries", "fault", "mirror", "mirrorPercentage", "mirrors", "corsPolicy", "headers"),
+    *("rewrite", "timeout", "retries", "fault", "mirror", "mirrorPercent", "mirrorPercentage", "mirrors"),
+    *("corsPolicy", "headers", "directResponse"),
 )
+TEXTS = ("uri", "scheme", "method", "authority")
+TABLES = ("headers", "withoutHeaders", "queryParams", "sourceLabels")  # the first three have texts in them
 
 
 def resolved(virtual_services: JsonObjects) -> JsonObjects:
@@ -36,21 +39,26 @@ def _routes(root: JsonObject, route: JsonObject, delegates: dict[tuple[str, str]
     if "delegate" not in route:
         yield route
         return
-    reference = route["delegate"]
-    home = reference.get("namespace") or root["metadata"]["namespace"]
+    reference, asking = route["delegate"], root["metadata"]["namespace"]
+    home = reference.get("namespace") or asking
     delegate = delegates.get((home, reference["name"]))
-    for each in delegate["spec"].get("http", []) if delegate else ():
-        matches = [*_agreed(route.get("match") or [{}], each.get("match") or [{}])]
-        if matches:
+    if delegate is None or not is_shown(delegate, asking):
+        return
+    for each in delegate["spec"].get("http", []):
+        matches = _agreed(route.get("match") or [], each.get("match") or [])
+        if matches is not None:
             yield _merged(route, _in_full(each, home), matches)
 
 
 def _merged(route: JsonObject, delegated: JsonObject, matches: JsonObjects) -> JsonObject:
-    names = [one["name"] for one in (route, delegated) if one.get("name")]
     kept = {key: route[key] for key in INHERITED if key in route}
-    match = {} if matches == [{}] else {"match": matches}
     rest = {key: value for key, value in delegated.items() if key not in {"match", "name"}}
-    return kept | rest | match | ({"name": "-".join(names)} if names else {})
+    return kept | rest | ({"match": matches} if matches else {}) | _named(route, delegated)
+
+
+def _named(outer: JsonObject, inner: JsonObject) -> JsonObject:
+    names = [one["name"] for one in (outer, inner) if one.get("name")]
+    return {"name": "-".join(names)} if names else {}
 
 
 def _in_full(route: JsonObject, home: str) -> JsonObject:
@@ -61,18 +69,51 @@ def _in_full(route: JsonObject, home: str) -> JsonObject:
     return written
 
 
-def _agreed(roots: JsonObjects, delegated: JsonObjects) -> Iterator[JsonObject]:
-    """Each condition of the root with each of the delegate, where both can hold."""
-    for root in roots:
-        for match in delegated:
-            if _is_within(match.get("uri"), root.get("uri")):
-                headers = {**root.get("headers", {}), **match.get("headers", {})}
-                yield root | match | ({"headers": headers} if headers else {})
+def _agreed(roots: JsonObjects, delegated: JsonObjects) -> JsonObjects | None:
+    """Each condition of the root with each of the delegate; none where one of the delegate's fits no one of the root's.
+
+    Istio leaves out a whole route of which a part is not the root's to give.
+    """
+    if not roots or not delegated:
+        return [*roots, *delegated]
+    found: JsonObjects = []
+    for match in delegated:
+        fitting = [_both(root, match) for root in roots if not _conflict(root, match)]
+        if not fitting:
+            return None
+        found += fitting
+    return found
 
 
-def _is_within(inner: JsonObject | None, outer: JsonObject | None) -> bool:
-    """Whether a path of the delegate narrows the root's; nothing narrows one that is exact or a pattern."""
-    if inner is None or outer is None:
-        return True
-    path = inner.get("prefix") or inner.get("exact")
-    return "prefix" in outer and path is not None and path.startswith(outer["prefix"])
+def _both(root: JsonObject, match: JsonObject) -> JsonObject:
+    tables = {key: {**root.get(key, {}), **match.get(key, {})} for key in TABLES}
+    return root | match | {key: value for key, value in tables.items() if value} | _named(root, match)
+
+
+def _conflict(root: JsonObject, match: JsonObject) -> bool:
+    """Whether a condition of a delegate is not inside of the root's, as Istio finds it."""
+    texts = [(root.get(key), match.get(key)) for key in TEXTS]
+    texts += [(root.get(table, {}).get(key), one) for table in TABLES[:3] for key, one in match.get(table, {}).items()]
+    space = root.get("sourceNamespace")
+    return (
+        any(outer is not None and inner is not None and not _is_within(inner, outer) for outer, inner in texts)
+        or bool(root.get("ignoreUriCase")) != bool(match.get("ignoreUriCase"))
+        or (root.get("port") or match.get("port")) != (match.get("port") or root.get("port"))
+        or (bool(space) and match.get("sourceNamespace") != space)
+        or any(root.get("sourceLabels", {}).get(key, value) != value for key, value in _labels(match))
+        or not {*match.get("gateways", [])} <= {*(root.get("gateways") or match.get("gateways", []))}
+    )
+
+
+def _labels(match: JsonObject) -> Iterator[tuple[str, str]]:
+    yield from match.get("sourceLabels", {}).items()
+
+
+def _is_within(inner: JsonObject, outer: JsonObject) -> bool:
+    """Whether a text of the delegate narrows the root's; nothing narrows a pattern, and nothing is narrowed to one."""
+    text = inner.get("prefix") or inner.get("exact")
+    if not text or "regex" in outer:
+        return False
+    if outer.get("exact"):
+        return bool(inner.get("exact") == outer["exact"])
+    return bool(outer.get("prefix")) and text.startswith(outer["prefix"])

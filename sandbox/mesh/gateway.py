@@ -158,7 +158,9 @@ class Gateway:
 def _route_in_force(host: str, route: JsonObject) -> RouteInForce:
     action = route.get("route", {})
     weighted = action.get("weighted_clusters", {}).get("clusters", [])
-    weights = {entry["name"]: float(entry["weight"]) for entry in weighted} or {action.get("cluster", "-"): 100.0}
+    total = sum(entry["weight"] for entry in weighted)
+    shares = {entry["name"]: 100.0 * entry["weight"] / total for entry in weighted}
+    weights = shares or {action.get("cluster", "-"): 100.0}
     mirrors = {
         policy["cluster"]: policy["runtime_fraction"]["default_value"]["numerator"] / 10_000
         for policy in action.get("request_mirror_policies", [])

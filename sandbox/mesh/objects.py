@@ -109,6 +109,28 @@ def fqdn(host: str, namespace: str) -> str:
     return host if "." in host or host.startswith("*") else f"{host}.{namespace}.{DOMAIN}"
 
 
+def exported_to(thing: JsonObject) -> set[str]:
+    """The namespaces that see one of Istio's objects; ``*`` is all of them."""
+    own = thing["metadata"]["namespace"]
+    return {own if one == "." else one for one in thing["spec"].get("exportTo") or ["*"]}
+
+
+def is_shown(thing: JsonObject, namespace: str) -> bool:
+    """Whether proxies of a namespace see one of Istio's objects."""
+    return bool(exported_to(thing) & {"*", namespace})
+
+
+def gateway_key(name: str, namespace: str) -> tuple[str, str]:
+    """Where a VirtualService's gateway name points: ``ns/name``, a bare name, or the legacy ``name.ns.svc…``."""
+    if "/" in name:
+        gateway_namespace, _, gateway_name = name.partition("/")
+        return namespace if gateway_namespace == "." else gateway_namespace, gateway_name
+    if "." in name:
+        gateway_name, gateway_namespace = name.split(".")[:2]
+        return gateway_namespace, gateway_name
+    return namespace, name
+
+
 def _workload(metadata: JsonObject) -> str:
     template_hash = metadata.get("labels", {}).get("pod-template-hash")
     name: str = metadata["name"]

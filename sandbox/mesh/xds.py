@@ -8,17 +8,33 @@ a release can tell the difference.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.mesh.delegates import resolved
-from sandbox.mesh.objects import DOMAIN, JsonObject, JsonObjects, Pod, Service, fqdn, is_subset
-from sandbox.mesh.routes import cluster_name, is_catch_all, routes_of
+from sandbox.mesh.objects import (
+    DOMAIN,
+    JsonObject,
+    JsonObjects,
+    Pod,
+    Service,
+    exported_to,
+    fqdn,
+    gateway_key,
+    is_shown,
+    is_subset,
+)
+from sandbox.mesh.routes import MESH, Caller, cluster_name, is_catch_all, routes_of, unrouted
+from sandbox.mesh.rules import subsets_for
 from sandbox.ports import LOOPBACK
 
 GATEWAY, SIDECAR = "gateway", "sidecar"  # the two proxies, and what their route configurations are called
-CALLER_NAMESPACE, CALLER_LABELS = "default", {"app": "productpage", "version": "v1"}  # the pod beside the sidecar
-MESH, HTTP_PORT = "mesh", 80
+HTTP_PORT = 80
 GATEWAY_LABELS = {"app": "istio-ingressgateway", "istio": "ingressgateway"}
+CALLERS = {
+    GATEWAY: Caller(namespace="istio-system", labels=GATEWAY_LABELS, gateways=frozenset()),
+    # Both proxies are one Envoy, and each may know other subsets than the other: the names of its clusters differ.
+    SIDECAR: Caller(labels={"app": "productpage", "version": "v1"}, prefix=f"{SIDECAR}|"),
+}
 TYPES = "type.googleapis.com/envoy"
 UNLIMITED = 4_294_967_295
 
@@ -43,7 +59,12 @@ class View:
 
 
 def clusters(view: View, endpoint_source: Callable[[str], JsonObject]) -> JsonObjects:
-    """One EDS cluster per service port, and one more per subset; ``endpoint_source`` says where its endpoints come."""
+    """For each proxy an EDS cluster per service port, and one more per subset that it knows.
+
+    Args:
+        view: what there is.
+        endpoint_source: where the endpoints of a cluster come from.
+    """
     return [_cluster(name, endpoint_source(name)) for name, _ in _cluster_ports(view)]
 
 
@@ -68,10 +89,12 @@ def _gateway_hosts(view: View) -> JsonObjects:
     """A virtual host per host name; everything else is 404 NR."""
     services = {service.fqdn: service for service in view.services}
     by_host: dict[str, JsonObjects] = {}
-    for virtual_service in sorted(resolved(view.virtual_services), key=_age):
-        for host, gateway_port in _bound_hosts(virtual_service, view.gateways):
-            routes = routes_of(virtual_service, services, gateway_port, GATEWAY_LABELS)
-            by_host.setdefault(host, []).extend(routes)
+    for virtual_service in _visible(view, GATEWAY):
+        for host, gateway_port, gateway in _bound_hosts(virtual_service, view.gateways):
+            caller = replace(CALLERS[GATEWAY], gateways=frozenset({gateway}))
+            routes = routes_of(virtual_service, services, gateway_port, caller)
+            if routes:
+                by_host.setdefault(host, []).extend(routes)
     return [
         # A stable sort: VirtualServices of one host are concatenated, and their catch-alls go last.
         {"name": f"{host}:80", "domains": [host], "routes": sorted(routes, key=is_catch_all)}
@@ -83,20 +106,30 @@ def _mesh_hosts(view: View) -> JsonObjects:
     """A virtual host per Service and per host that a VirtualService has on the mesh; of several the oldest counts."""
     services = {service.fqdn: service for service in view.services}
     by_host: dict[str, JsonObjects] = {}
-    for virtual_service in sorted(resolved(view.virtual_services), key=_age):
+    for virtual_service in _visible(view, SIDECAR):
         spec, namespace = virtual_service["spec"], virtual_service["metadata"]["namespace"]
         if MESH in (spec.get("gateways") or [MESH]):
             for host in (fqdn(one, namespace) for one in spec["hosts"]):
                 port = services[host].ports[0] if host in services else HTTP_PORT
-                by_host.setdefault(host, routes_of(virtual_service, services, port, CALLER_LABELS))
+                routes = routes_of(virtual_service, services, port, CALLERS[SIDECAR])
+                if routes:
+                    by_host.setdefault(host, routes)
     for service in view.services:
-        by_host.setdefault(service.fqdn, _unrouted(service))
+        cluster = CALLERS[SIDECAR].prefix + cluster_name(service.ports[0], "", service.fqdn)
+        by_host.setdefault(service.fqdn, [unrouted(cluster)])
     return [{"name": host, "domains": _callable_as(host), "routes": routes} for host, routes in sorted(by_host.items())]
 
 
-def _unrouted(service: Service) -> JsonObjects:
-    cluster = cluster_name(service.ports[0], "", service.fqdn)
-    return [{"name": "default", "match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "0s"}}]
+def _visible(view: View, proxy: str) -> JsonObjects:
+    """The VirtualServices that a proxy sees, in Istio's order: those for fewer namespaces first, then by age."""
+    found = [one for one in resolved(view.virtual_services) if is_shown(one, CALLERS[proxy].namespace)]
+    return sorted(found, key=lambda one: (_is_private(one), _age(one)))
+
+
+def _is_private(virtual_service: JsonObject) -> int:
+    """0 to 2: for its own namespace, for some, for all."""
+    exported, own = exported_to(virtual_service), virtual_service["metadata"]["namespace"]
+    return 2 if "*" in exported else int(own not in exported)
 
 
 def _callable_as(host: str) -> list[str]:
@@ -104,7 +137,7 @@ def _callable_as(host: str) -> list[str]:
     name, found, rest = host.partition(f".{DOMAIN}")[0].partition(".")
     if not host.endswith(DOMAIN) or not found:
         return [host]
-    short = [name] if rest == CALLER_NAMESPACE else []
+    short = [name] if rest == CALLERS[SIDECAR].namespace else []
     return [*short, f"{name}.{rest}", f"{name}.{rest}.svc", host]
 
 
@@ -121,19 +154,12 @@ def _cluster_ports(view: View) -> Iterator[tuple[str, list[int]]]:
     """Every cluster with the loopback ports behind it."""
     for service in view.services:
         behind = [endpoint for endpoint in view.endpoints if service.selects(endpoint.pod)]
-        subsets = dict(_subsets(service, view.destination_rules))
-        for port in service.ports:
-            for subset, labels in [("", {}), *subsets.items()]:
-                chosen = [endpoint.port for endpoint in behind if is_subset(labels, endpoint.pod.labels)]
-                yield cluster_name(port, subset, service.fqdn), chosen
-
-
-def _subsets(service: Service, destination_rules: JsonObjects) -> Iterator[tuple[str, dict[str, str]]]:
-    for rule in destination_rules:
-        spec = rule["spec"]
-        if fqdn(spec["host"], rule["metadata"]["namespace"]) == service.fqdn:
-            for subset in spec.get("subsets", []):
-                yield subset["name"], subset.get("labels", {})
+        for caller in CALLERS.values():
+            subsets = subsets_for(caller.namespace, service, view.destination_rules)
+            for port in service.ports:
+                for subset, labels in [("", {}), *subsets.items()]:
+                    chosen = [endpoint.port for endpoint in behind if is_subset(labels, endpoint.pod.labels)]
+                    yield caller.prefix + cluster_name(port, subset, service.fqdn), chosen
 
 
 def _cluster(name: str, endpoint_source: JsonObject) -> JsonObject:
@@ -166,41 +192,34 @@ def _age(virtual_service: JsonObject) -> tuple[str, str, str]:
     return metadata.get("creationTimestamp", ""), metadata["name"], metadata["namespace"]
 
 
-def _bound_hosts(virtual_service: JsonObject, gateways: JsonObjects) -> Iterator[tuple[str, int]]:
-    """The host names a VirtualService serves through our gateway, each with the server's port."""
+def _bound_hosts(virtual_service: JsonObject, gateways: JsonObjects) -> Iterator[tuple[str, int, str]]:
+    """The host names a VirtualService serves through our gateway, each with the server's port and the Gateway."""
     namespace = virtual_service["metadata"]["namespace"]
     spec = virtual_service["spec"]
-    wanted = {_gateway_key(name, namespace) for name in spec.get("gateways") or ()}
+    wanted = {gateway_key(name, namespace) for name in spec.get("gateways") or ()}
     seen: set[str] = set()
     for gateway in gateways:
-        metadata = gateway["metadata"]
-        if (metadata["namespace"], metadata["name"]) not in wanted or not _is_ours(gateway):
+        place = gateway["metadata"]["namespace"], gateway["metadata"]["name"]
+        if place not in wanted or not _is_ours(gateway):
             continue
-        for host, port in _served(spec.get("hosts", []), gateway["spec"].get("servers", [])):
+        for host, port in _served(spec.get("hosts", []), namespace, gateway):
             if host not in seen:
                 seen.add(host)
-                yield host, port
-
-
-def _gateway_key(name: str, namespace: str) -> tuple[str, str]:
-    """Where a VirtualService's gateway name points: ``ns/name``, a bare name, or the legacy ``name.ns.svc…``."""
-    if "/" in name:
-        gateway_namespace, _, gateway_name = name.partition("/")
-        return gateway_namespace, gateway_name
-    if "." in name:
-        gateway_name, gateway_namespace = name.split(".")[:2]
-        return gateway_namespace, gateway_name
-    return namespace, name
+                yield host, port, "/".join(place)
 
 
 def _is_ours(gateway: JsonObject) -> bool:
     return is_subset(gateway["spec"].get("selector", {}), GATEWAY_LABELS)
 
 
-def _served(hosts: list[str], servers: JsonObjects) -> Iterator[tuple[str, int]]:
-    for server in servers:
+def _served(hosts: list[str], namespace: str, gateway: JsonObject) -> Iterator[tuple[str, int]]:
+    """Where hosts of a VirtualService and those of a Gateway's servers meet; the narrower of two."""
+    for server in gateway["spec"].get("servers", []):
         for server_host in server.get("hosts", []):
-            allowed = server_host.rpartition("/")[2]  # "ns/host" limits the namespace, which we do not play
+            space, slash, allowed = server_host.rpartition("/")
+            own = gateway["metadata"]["namespace"] if space == "." else space
+            if slash and own not in {"*", namespace}:
+                continue
             for host in hosts:
                 if _covers(allowed, host):
                     yield host, server["port"]["number"]

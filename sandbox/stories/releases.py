@@ -8,6 +8,8 @@ import re
 import time
 from typing import Any
 
+from sandbox.kube.bookinfo import INSIDE
+from sandbox.mesh.users import Ask, Users
 from sandbox.people import CHANNEL, OMAR, Approver
 from sandbox.recorder import Recorder, Span, binomial_interval, routes_of
 from sandbox.stories.checks import (
@@ -174,6 +176,51 @@ def two_routes(world: World, timeline: Timeline, recorder: Recorder) -> None:
     check_restored(timeline, world, before)
     same = json.dumps(content(live_service(world))) == json.dumps(content(before))
     timeline.check("written out, it is byte for byte what it was", ok=same)
+
+
+CALLER = Ask(headers=(("Host", "reviews"),))  # by the service's own name, from inside the mesh
+CALLERS_PER_SECOND = 20.0
+
+
+def two_objects(world: World, timeline: Timeline, recorder: Recorder) -> None:
+    """Users come by the gateway's VirtualService, callers inside by the mesh's: both are moved in one step."""
+    names = ("reviews", INSIDE[1])
+    before = {name: _virtual_service(world, name) for name in names}
+    stages = {name: [routes_of(before[name], "v2")] for name in names}
+
+    def note(_event: str, thing: dict[str, Any]) -> None:
+        name = thing["metadata"]["name"]
+        if thing["kind"] == "VirtualService" and stages[name][-1] != (routes := routes_of(thing, "v2")):
+            stages[name].append(routes)
+
+    world.kube.store.subscribe(note)
+    callers = Users(world.mesh.sidecar_url, rate=CALLERS_PER_SECOND, asks=(CALLER,), ledger=world.ledger)
+    with callers, Approver(world.slack):
+        start(world, timeline)
+        wait_for_words(world, "is promoted")
+    check_mirror(timeline, recorder, world)
+    check_shares(timeline, recorder, [50, 100])
+    for span in (one for one in recorder.spans()[1:] if one.seconds > 0 and one.end <= callers_left(world)):
+        _check_each_ask(timeline, world, span)
+    said = [f"{canary} %{' and copies' if mirror else ''}" for canary, mirror in stages["reviews"]]
+    timeline.check(f"both went {', '.join(said)}", ok=stages["reviews"] == stages[INSIDE[1]])
+    check_no_errors(timeline, world)
+    check_upgraded_before_users(timeline, recorder, world)
+    for name in names:
+        same = content(_virtual_service(world, name)) == content(before[name])
+        timeline.check(f"VirtualService {name} is field for field what it was", ok=same)
+
+
+def callers_left(world: World) -> float:
+    """When the last request from inside the mesh left."""
+    return max(one.at for one in world.ledger.between() if one.ask is CALLER)
+
+
+def _virtual_service(world: World, name: str) -> dict[str, Any]:
+    found = world.kube.store.get("VirtualService", "default", name)
+    if found is None:
+        raise LookupError(f"VirtualService {name} is gone.")
+    return found
 
 
 def _check_each_ask(timeline: Timeline, world: World, span: Span) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+import re
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from hashlib import sha1
 
 from sandbox.ports import LOOPBACK
 
@@ -137,16 +140,29 @@ ODD: Mapping[str, Manner] = {
 }
 
 
+def hear(connection: socket.socket) -> None:
+    """Whatever is asked has begun to arrive."""
+    connection.recv(65536)
+
+
+def upgrade(connection: socket.socket) -> None:
+    """Agree to speak WebSocket, with whoever asks in one piece."""
+    key = re.search(rb"Sec-WebSocket-Key: *(\S+)", connection.recv(65536))
+    accepted = sha1((key[1] if key else b"") + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()  # noqa: S324  # RFC 6455
+    head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    connection.sendall(head + b"Sec-WebSocket-Accept: " + base64.b64encode(accepted) + b"\r\n\r\n")
+
+
 @contextmanager
-def listening(manner: Manner) -> Iterator[int]:
-    """Its port. Each connection is served by a thread, after whatever is asked has begun to arrive."""
+def listening(manner: Manner, greet: Callable[[socket.socket], None] = hear) -> Iterator[int]:
+    """Its port. Each connection is served by a thread, after ``greet``."""
     over = threading.Event()
     with socket.create_server((LOOPBACK, 0), backlog=64) as server:
         threads: list[threading.Thread] = []
 
         def serve(connection: socket.socket) -> None:
             with connection, suppress(OSError):
-                connection.recv(65536)
+                greet(connection)
                 manner(connection, over.wait)
 
         def accept() -> None:

@@ -33,9 +33,11 @@ from sandbox.slack.server import Slack
 from sandbox.traffic import Traffic
 from sandbox.webhooks import Receiver
 from sandbox.wire import Moment, Request, System, Trouble
+from tests.audience import Audience
 from tests.crash.bots import BotProcess, BotServer
 from tests.crash.stories import Story
 from tests.crash.upsets import HPA_SECONDS, SIGNER, SIGNING_KEY, RedisDatabase, Surroundings, Upsets
+from tests.messages import Reader
 
 TICK_SECONDS = 0.1
 SCRAPE_SECONDS = 0.1
@@ -88,6 +90,8 @@ class World:
         self.figures = Figures(self.traffic, canaries=frozenset({story.ground.canary}), every=SCRAPE_SECONDS)
         self.proxy = RedisProxy(place.port)
         self.receiver = Receiver()
+        self.audience = Audience()
+        self.reader = Reader(story.ground.primary, story.ground.canary)
         self.census: dict[tuple[str, str], int] = {}
         self.kills = 0
         self._place = place
@@ -143,6 +147,8 @@ class World:
         self.kube.deployments.start_seconds(ground.namespace, ground.primary, POD_SECONDS)
         self.referee = Referee(self.kube.store, time.monotonic, ground, drain=0.0)
         self.kube.witness(self.referee.observe)
+        self.slack.workspace.subscribe(self.reader.read)
+        self.kube.store.subscribe(self.reader.observe)
         self.kube.store.subscribe(self._notice)
         for vs in self.kube.store.list("VirtualService"):
             self._notice("ADDED", vs)
@@ -208,6 +214,7 @@ class World:
         with self._changed:
             if writes and moment is Moment.AFTER:
                 self._remember(writes)
+                self.audience.note(request, self.store)
             self.census[stage, kind] = self.census.get((stage, kind), 0) + 1
         if not self._is_trap(kind, moment, stage):
             return None

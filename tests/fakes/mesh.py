@@ -168,7 +168,7 @@ class InMemoryMesh:
             del self.leases[namespace, virtual_service]
         if (
             vs is not None
-            and (bare := virtual_services.unclosed(virtual_services.remove_annotations(vs, owner))) is not vs
+            and (bare := virtual_services.remove_ended(virtual_services.remove_annotations(vs, owner))) is not vs
         ):
             self._put(bare)
 

@@ -17,6 +17,11 @@ def with_words(png: bytes, words: str) -> bytes:
     return b"".join([SIGNATURE, parts[0], chunk(b"iTXt", text), *parts[1:]])
 
 
+def height_of(png: bytes) -> int:
+    """In pixels."""
+    return int(struct.unpack(">I", png[len(SIGNATURE) + 12 : len(SIGNATURE) + 16])[0])
+
+
 def words_in(png: bytes) -> str:
     """The words; "" where there are none."""
     for kind, whole in _chunks(png):

@@ -30,7 +30,6 @@ from sandbox.catalogue import reviews
 from sandbox.people import CHANNEL, cards
 from sandbox.ports import LOOPBACK
 from sandbox.slack.model import Message, View
-from tests.messages import Reader
 from tests.torture.events import TICK
 from tests.torture.rig import Bot, Rig
 from tests.torture.schedule import Schedule
@@ -95,9 +94,6 @@ class Stage(Rig):
         serial = itertools.count(1)
         self.new_id = lambda: RolloutId(f"r-{0xA11CE0 + next(serial):06x}")
         self._connection: HttpMode | None = None
-        self.reader = Reader(self.ground.primary, self.ground.canary)
-        self.kube.store.subscribe(self.reader.observe)
-        self.slack.workspace.subscribe(self.reader.read)
         self.figures.ranges = True
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ import pytest
 from bot.slack.grammar import GRAMMAR
 from bot.words.language import Language
 from tests.pictures.album import ALBUM, pictures, played, shown
-from tests.pictures.png import with_words, words_in
+from tests.pictures.png import height_of, with_words, words_in
 
 ROOT = ALBUM.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -37,6 +37,17 @@ def test_both_languages_have_the_same_pictures_and_none_is_large() -> None:
     assert list(english) == list(chinese) != []
     heavy = [path.name for path in [*english.values(), *chinese.values()] if path.stat().st_size > LARGEST]
     assert heavy == []
+
+
+CARDS = ["mirroring", "shifting", "question", "paused", "drift", "halted", "retried", "aborted", "promoted", "drilled"]
+TALLEST = 820  # pixels: a card to its last line, on a screen of 900
+
+
+@pytest.mark.parametrize("language", Language)
+def test_every_card_of_the_story_fits_a_screen(language: Language) -> None:
+    tall = {name: height_of(pictures(language)[name].read_bytes()) for name in CARDS}
+
+    assert {name: height for name, height in tall.items() if height > TALLEST} == {}
 
 
 @pytest.mark.parametrize(

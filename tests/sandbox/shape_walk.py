@@ -1,9 +1,9 @@
 """Shapes of mesh objects walked on the real Envoy, with users who notice: refused, mended by what is said, released.
 
-``python -m tests.sandbox.shape_walk`` walks every shape of ``tests/unit/preflight/test_shapes.py`` to each of its three
-ends; a folder as argument walks what is in it, names after that walk those alone. A folder holds one for each shape:
-``objects.yaml`` (documents that replace or join Bookinfo's; ``$delete: true`` takes one out) and, where it needs other
-keys, ``services.yaml``.
+``python -m tests.sandbox.shape_walk`` walks every shape of ``tests/unit/preflight/test_shapes.py`` and
+``test_shapes_as_found.py`` to each of its three ends; a folder as argument walks what is in it, names after that walk
+those alone. A folder holds one for each shape: ``objects.yaml`` (documents that replace or join Bookinfo's;
+``$delete: true`` takes one out) and, where it needs other keys, ``services.yaml``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ import yaml
 
 from sandbox.catalogue import reviews
 from sandbox.kube import bookinfo
+from sandbox.mesh.mesh import MeshError
 from sandbox.mesh.objects import service_of
+from sandbox.mesh.routes import UNROUTED
 from sandbox.mesh.users import Ask, Users
 from sandbox.mesh.xds import GATEWAY, SIDECAR, View, route_configurations
 from sandbox.people import CHANNEL, MAYA, OMAR, Approver, cards
@@ -35,8 +37,10 @@ from sandbox.stories.checks import content, wait_for_words
 from sandbox.world import World
 from tests.sandbox import command_line
 from tests.unit.preflight.test_shapes import AWAY, SHAPES, Shape
+from tests.unit.preflight.test_shapes_as_found import AS_FOUND
 
 Object = dict[str, Any]
+EVERY = SHAPES | AS_FOUND
 ENDS = ("promotion", "adoption", "abort")
 MOST_REMEDIES = 5
 PAST = 25  # requests of each kind that are answered before anybody does anything
@@ -120,7 +124,7 @@ def _elsewhere(namespace: str) -> list[Object]:
 
 def case_of(name: str) -> Case:
     """A shape of the unit tests, by its name."""
-    shape = SHAPES[name]()
+    shape = EVERY[name]()
     service = shape.service
     return Case(name=name, objects=ours(shape), entry={"routes": list(service.routes)} if service.routes else {})
 
@@ -402,8 +406,8 @@ def _lines(planned: Any) -> list[str]:
 
 
 def _is_governed(route: Object) -> bool:
-    """Whether a VirtualService says so; a Service without one has a route without a fraction for copies or retries."""
-    return "retry_policy" in route.get("route", {})
+    """Whether a VirtualService says so."""
+    return bool(route["name"] != UNROUTED)
 
 
 def _on_the_canary(thing: Object) -> Iterator[str]:
@@ -456,7 +460,7 @@ def walk(case: Case, end: str, directory: Path) -> Outcome:
 def main(words: Sequence[str]) -> int:
     """Walk what is named, and print what came of each; how many went wrong."""
     folder = next((Path(word) for word in words if Path(word).is_dir()), None)
-    cases = list(cases_of(folder)) if folder else [case_of(name) for name in SHAPES]
+    cases = list(cases_of(folder)) if folder else [case_of(name) for name in EVERY]
     names = [word for word in words if not Path(word).is_dir() and word not in ENDS]
     ends = [word for word in words if word in ENDS] or ENDS
     chosen = [(case, end) for case in cases for end in ends if not names or case.name in names]
@@ -468,7 +472,7 @@ def _has_failed(case: Case, end: str) -> bool:
     with tempfile.TemporaryDirectory() as directory:
         try:
             found = walk(case, end, Path(directory))
-        except (TimeoutError, AssertionError) as stuck:
+        except (TimeoutError, AssertionError, MeshError) as stuck:
             sys.stdout.write(f"FAIL {case.name}: {end}: {stuck}\n")
             return True
     name = "FAIL" if found.wrong else "ok"

@@ -17,7 +17,7 @@ from bot import bootstrap
 from bot.adapters.redis_connection import connect
 from bot.adapters.redis_freezes import RedisFreezes
 from bot.settings.env import read_settings
-from sandbox.catalogue import reviews, services_yaml
+from sandbox.catalogue import listed, reviews, services_yaml
 from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
 from sandbox.redis import Redis
@@ -156,6 +156,57 @@ def test_gitops_prints_rules_that_can_be_pasted_for_the_tool_that_keeps_the_obje
     kinds = {rule["kind"]: rule["jqPathExpressions"] for rule in shown["spec"]["ignoreDifferences"]}
     assert ".spec.http[].route" in kinds["VirtualService"]
     assert '.spec.template.spec.containers[] | select(.name == "reviews") | .image' in kinds["Deployment"]
+
+
+def a_pair(kube: KubeApi, folder: Path) -> Environment:
+    """Two VirtualServices, of which the one at the gateway lives beside it."""
+    deploy(kube, bookinfo.placed(bookinfo.with_callers_inside(bookinfo.objects())))
+    text = services_yaml({"reviews": listed(reviews(virtual_service="istio-system/reviews"))})
+    return environment(kube, folder, text)
+
+
+@pytest.mark.parametrize("tool", ["argocd", "flux", "helmrelease"])
+def test_rules_of_a_gitops_tool_cover_both_of_two_virtual_services(tool: str, kube: KubeApi, tmp_path: Path) -> None:
+    env = a_pair(kube, tmp_path)
+
+    done = canary_bot(env, tmp_path, "gitops", "reviews", "v2", "--tool", tool)
+
+    assert done.stderr == ""
+    (shown,) = yaml.safe_load_all(done.stdout)
+    found = [*_named_in(shown)]
+    assert ("istio-system", "reviews") in found
+    assert ("default", "inside") in found
+
+
+def _named_in(part: Any) -> Iterator[tuple[str, str]]:
+    """Namespace and name of every VirtualService in what is printed."""
+    if isinstance(part, dict):
+        if part.get("kind") == "VirtualService":
+            yield str(part.get("namespace")), str(part.get("name"))
+        part = list(part.values())
+    for one in part if isinstance(part, list) else ():
+        yield from _named_in(one)
+
+
+def test_check_looks_at_both_of_two_virtual_services_and_asks_for_a_watchdog_in_either_namespace(
+    kube: KubeApi, tmp_path: Path
+) -> None:
+    env = a_pair(kube, tmp_path)
+
+    whole = canary_bot(env, tmp_path, "check").stdout
+    kube.store.delete("VirtualService", "default", "inside")
+    kube.forbid(verb="update", kind="VirtualService", namespace="istio-system")
+    lacking = canary_bot(env, tmp_path, "check").stdout
+
+    watchdogs = [line for line in whole.splitlines() if line.split()[1] == "watchdog"]
+    assert [
+        space for space in ("istio-system", "default") if any(f"namespace {space}" in one for one in watchdogs)
+    ] == [
+        "istio-system",
+        "default",
+    ]
+    assert "there is no VirtualService inside in namespace default" in lacking
+    assert "canary-bot may not update virtualservices reviews in namespace istio-system" in lacking
 
 
 def test_a_plan_that_cannot_be_made_says_every_reason(kube: KubeApi, tmp_path: Path) -> None:

@@ -75,7 +75,18 @@ def action(**http: Any) -> dict[str, Any]:
 
 
 def test_a_destination_of_weight_zero_is_left_out_when_there_are_others() -> None:
-    assert action(route=[to("v1", 100), to("v2", 0)])["cluster"] == V1
+    assert shares(action(route=[to("v1", 100), to("v2", 0)])) == [(V1, 100)]
+
+
+def shares(routed: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(entry["name"], entry["weight"]) for entry in routed["weighted_clusters"]["clusters"]]
+
+
+def test_a_destination_keeps_its_headers_also_while_the_other_has_nobody() -> None:
+    headers = {"request": {"set": {"x-version": "1", "Host": "v1.example"}}}
+    [entry] = action(route=[to("v1", 100) | {"headers": headers}, to("v2", 0)])["weighted_clusters"]["clusters"]
+    assert entry["host_rewrite_literal"] == "v1.example"
+    assert [one["header"]["key"] for one in entry["request_headers_to_add"]] == ["x-version"]
 
 
 def test_a_lone_destination_takes_everything_whatever_its_weight() -> None:
@@ -83,9 +94,7 @@ def test_a_lone_destination_takes_everything_whatever_its_weight() -> None:
 
 
 def test_weights_are_passed_on_as_they_are() -> None:
-    weighted = action(route=[to("v1", 80), to("v2", 20)])["weighted_clusters"]["clusters"]
-
-    assert [(entry["name"], entry["weight"]) for entry in weighted] == [(V1, 80), (V2, 20)]
+    assert shares(action(route=[to("v1", 80), to("v2", 20)])) == [(V1, 80), (V2, 20)]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +130,61 @@ def test_retries_and_timeout_default_to_istios_and_not_to_envoys() -> None:
     assert (default["timeout"], default["retry_policy"]["num_retries"]) == ("0s", 2)
     assert (chosen["timeout"], chosen["retry_policy"]["num_retries"]) == ("2s", 5)
     assert "retry_policy" not in action(route=[to("v1", 100)], retries={"attempts": 0})
+    assert "retry_policy" not in action(route=[to("v1", 100)], retries={"perTryTimeout": "1s"})
+
+
+def test_status_codes_among_the_conditions_of_a_retry_are_codes() -> None:
+    policy = action(route=[to("v1", 100)], retries={"attempts": 1, "retryOn": "503, reset"})["retry_policy"]
+    assert (policy["retry_on"], policy["retriable_status_codes"]) == ("reset,retriable-status-codes", [503])
+
+
+def test_a_request_without_a_header_has_not_the_value_that_is_excluded() -> None:
+    http = {"match": [{"withoutHeaders": {"x-a": {"exact": "1"}, "x-b": {}}}], "route": [to("v1", 100)]}
+    [route] = routes(virtual_service(http))
+    assert route["match"]["headers"] == [
+        {"name": "x-a", "string_match": {"exact": "1"}, "invert_match": True, "treat_missing_header_as_empty": True},
+        {"name": "x-b", "present_match": True, "invert_match": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gateways", "at"),
+    [(["mesh"], {SIDECAR}), (["istio-system/reviews-gateway"], {GATEWAY}), (None, {GATEWAY, SIDECAR})],
+)
+def test_a_condition_on_gateways_is_for_those_alone(gateways: list[str] | None, at: set[str]) -> None:
+    match = {"uri": {"prefix": "/qa"}} | ({"gateways": gateways, "sourceLabels": {"app": "no"}} if gateways else {})
+    both = ["mesh", "istio-system/reviews-gateway"]
+    http = [{"match": [match], "route": [to("v2", 1)]}, {"route": [to("v1", 1)]}]
+    made = route_configurations(view(virtual_service(*http, hosts=["reviews"], gateways=both)))
+    found = {
+        proxy
+        for proxy, configuration in made.items()
+        for host in configuration["virtual_hosts"]
+        if [one["match"]["prefix"] for one in host["routes"]] == ["/qa", "/"]
+    }
+    assert found == at
+
+
+@pytest.mark.parametrize("last", [{}, {"match": [{"uri": {"regex": ".*"}, "ignoreUriCase": True}]}])
+def test_nothing_comes_after_a_route_that_takes_everything(last: dict[str, Any]) -> None:
+    behind = {"match": [{"uri": {"prefix": "/x"}}], "route": [to("v2", 1)]}
+    assert len(routes(virtual_service(last | {"route": [to("v1", 1)]}, behind))) == 1
+
+
+def test_redirects_and_faults_are_read_as_istio_reads_them() -> None:
+    moved = {"redirect": {"redirectCode": 308, "derivePort": "FROM_REQUEST_PORT", "prefixRewrite": "/new"}}
+    fault = {"delay": {"fixedDelay": "1s"}, "abort": {"grpcStatus": "UNAVAILABLE", "percentage": {"value": 50}}}
+    [first, second] = routes(
+        virtual_service({"match": [{"uri": {"prefix": "/old"}}]} | moved, {"route": [to("v1", 1)], "fault": fault})
+    )
+    assert first["redirect"] == {
+        "response_code": "PERMANENT_REDIRECT",
+        "prefix_rewrite": "/new",
+        "port_redirect": 8080,
+    }
+    wanted = second["typed_per_filter_config"]["envoy.filters.http.fault"]
+    assert wanted["abort"] == {"grpc_status": 14, "percentage": {"numerator": 500_000, "denominator": "MILLION"}}
+    assert wanted["delay"]["percentage"]["numerator"] == 0
 
 
 def test_matches_become_one_route_each_and_read_method_path_and_headers() -> None:
@@ -180,7 +244,8 @@ def test_a_subset_without_ready_pods_has_a_cluster_without_endpoints() -> None:
     names = {cluster["name"] for cluster in clusters(view(), lambda name: {"path": name})}
     endpoints = assignments(view())
 
-    assert names == {"outbound|9080||reviews.default.svc.cluster.local", V1, V2}
+    at_the_gateway = {"outbound|9080||reviews.default.svc.cluster.local", V1, V2}
+    assert names == at_the_gateway | {f"sidecar|{name}" for name in at_the_gateway}
     assert len(endpoints[V1]["endpoints"][0]["lb_endpoints"]) == 2
     assert endpoints[V2]["endpoints"] == []
 
@@ -204,20 +269,45 @@ FULL = "reviews.default.svc.cluster.local"
 
 def test_a_service_without_routes_is_called_at_whatever_it_selects() -> None:
     [route] = of_the_mesh(virtual_service({"route": [to("v1", 100)]}))[FULL]
-    assert route["route"]["cluster"] == f"outbound|9080||{FULL}"
+    assert route["route"]["cluster"] == f"sidecar|outbound|9080||{FULL}"
 
 
 @pytest.mark.parametrize("gateways", [["mesh"], ["istio-system/reviews-gateway", "mesh"], None])
 def test_routes_on_the_mesh_are_the_sidecars_too(gateways: list[str] | None) -> None:
     [route] = of_the_mesh(virtual_service({"route": [to("v1", 100)]}, hosts=["reviews"], gateways=gateways))[FULL]
-    assert route["route"]["cluster"] == V1
+    assert route["route"]["cluster"] == f"sidecar|{V1}"
 
 
-@pytest.mark.parametrize(("version", "taken"), [("v1", 2), ("canary", 1)])
-def test_a_route_for_callers_with_labels_is_theirs_alone(version: str, taken: int) -> None:
+@pytest.mark.parametrize(("exported", "first"), [(["*"], "b"), (["."], "a")])
+def test_of_two_on_one_host_the_older_counts_unless_the_other_is_for_its_own_namespace_alone(
+    exported: list[str], first: str
+) -> None:
+    older = virtual_service({"name": "b", "route": [to("v1", 1)]}, name="b", hosts=["reviews"], gateways=["mesh"])
+    newer = virtual_service(
+        {"name": "a", "route": [to("v1", 1)]}, name="a", hosts=["reviews"], gateways=["mesh"], exportTo=exported
+    )
+    older["metadata"]["creationTimestamp"], newer["metadata"]["creationTimestamp"] = "2026-01-01", "2026-01-02"
+    [route] = of_the_mesh(older, newer)[FULL]
+    assert route["name"] == first
+
+
+def test_what_is_not_shown_to_the_gateways_namespace_is_not_there() -> None:
+    assert routes(virtual_service({"route": [to("v1", 1)]}, exportTo=["."])) == []
+    assert len(routes(virtual_service({"route": [to("v1", 1)]}, exportTo=[".", "istio-system"]))) == 1
+
+
+@pytest.mark.parametrize(("host", "bound"), [("default/*", True), ("other/*", False), ("./*", False), ("*/*", True)])
+def test_a_gateways_host_may_be_for_a_namespace(host: str, *, bound: bool) -> None:
+    hosts = route_configurations(view(virtual_service({"route": [to("v1", 1)]}), gateway_host=host))[GATEWAY]
+    assert bool(hosts["virtual_hosts"]) is bound
+
+
+@pytest.mark.parametrize(("version", "taken"), [("v1", V2), ("canary", V1)])
+def test_a_route_for_callers_with_labels_is_theirs_alone(version: str, taken: str) -> None:
     only = {"match": [{"sourceLabels": {"version": version}}], "route": [to("v2", 100)]}
     routed = virtual_service(only, {"route": [to("v1", 100)]}, hosts=["reviews"], gateways=["mesh"])
-    assert len(of_the_mesh(routed)[FULL]) == taken
+    [route] = of_the_mesh(routed)[FULL]  # to the others' proxies the first is everything that there is
+    assert route["route"]["cluster"] == f"sidecar|{taken}"
 
 
 # Delegation
@@ -247,3 +337,30 @@ def test_what_a_delegate_does_not_say_is_the_roots() -> None:
 
 def test_a_delegates_route_outside_of_the_roots_path_is_none() -> None:
     assert delegating({"match": [{"uri": {"prefix": "/other"}}], "route": [to("v1", 100)]}) == []
+
+
+def test_a_delegates_route_of_which_one_part_is_outside_is_none_at_all() -> None:
+    narrower, other = {"uri": {"prefix": "/team/a"}}, {"uri": {"prefix": "/other"}}
+    assert delegating({"match": [narrower, other], "route": [to("v1", 100)]}) == []
+
+
+@pytest.mark.parametrize(
+    "roots",
+    [
+        {"ignoreUriCase": True},
+        {"sourceNamespace": "default"},
+        {"method": {"exact": "GET"}},
+        {"headers": {"x": {"regex": "a|b"}}},
+    ],
+)
+def test_a_condition_beside_one_of_the_roots_that_it_does_not_narrow_is_none(roots: dict[str, Any]) -> None:
+    match = [{"uri": {"prefix": "/team"}} | roots]
+    narrowed = {"match": [{"method": {"regex": "GET|HEAD"}, "headers": {"x": {"exact": "a"}}}], "route": [to("v1", 1)]}
+    assert delegating(narrowed, match=match) == []
+
+
+def test_a_delegate_that_is_not_shown_to_the_root_is_none() -> None:
+    root = virtual_service({"delegate": {"name": "reviews", "namespace": "default"}}, name="root")
+    root["metadata"]["namespace"] = "istio-system"
+    hidden = virtual_service({"route": [to("v1", 100)]}, hosts=[], gateways=[], exportTo=["."])
+    assert routes(root, hidden) == []

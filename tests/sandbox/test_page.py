@@ -5,18 +5,27 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from slack_sdk import WebClient
 
+from bot.model.figures import SLOWER, Finding, Unit, Verdict
+from bot.model.rollout import PodTemplate, Question, QuestionKind, Rollout, StageOutcome
+from bot.model.service import ApprovalRule, Measure
 from bot.rollout import decide
 from bot.slack.cards import card
+from bot.words.language import Language
+from bot.words.rendering import Voice
+from bot.words.sentence import Share, said
 from sandbox.browser import Browser
 from sandbox.slack import Slack
 from sandbox.slack.blocks import BLOCKS, check_blocks, with_ids
 from sandbox.slack.model import File, View
-from tests.builders import a_rollout
+from tests.builders import MAYA, a_drift, a_rollout, changed
 from tests.sandbox.every_block import Block, in_forms, in_messages
+from tests.unit.slack.test_cards import NOW, aborted, course, walked
 
 pytestmark = pytest.mark.sandbox
 
@@ -60,6 +69,65 @@ def test_a_card_is_readable_in_a_browser(slack: Slack, browser: Browser) -> None
     assert "Mirror 100 % of requests to v2" in text
     assert "Upgrade reviews-v1" in text
     assert "Omar Haddad" in text
+
+
+QUESTION: dict[str, Any] = {"asked_at": NOW - 60, "approvals_rule": ApprovalRule(count=2, approvers=("S0MANAGERS",))}
+DOUBT = Question(
+    kind=QuestionKind.DOUBT, gate="errors", why="v2 may be worse: errors 9 % (15 of 165), v1 4 % (3 of 75)."
+)
+MIXED = (*walked("mirror", "shift 20"), *walked("shift 40", outcome=StageOutcome.TIME_UP))
+
+
+def with_checks(rollout: Rollout, verdict: Verdict = Verdict.PASS) -> Rollout:
+    """The same with as many checks as a mirror usually has, and figures as wide as they get."""
+    assert rollout.judgement is not None
+    (errors,) = [one for one in rollout.judgement.findings if one.gate == "errors"]
+    cell = said("analysis.share_of", share=Share(0.00384), bad=18, n=14_686)
+    allowed = said("analysis.allowed_times_below", times=1.25, other="v1", most=Share(0.05))
+    errors = replace(errors, verdict=verdict, canary=cell, primary=cell, allowed=allowed)
+    slow = replace(errors, gate=f"{SLOWER}250 ms", compared=Measure.LATENCY, bound=250.0, verdict=Verdict.PASS)
+    copies = Finding(gate="coverage", verdict=Verdict.PASS, sentence="", value=1.0, limit=0.9, unit=Unit.SHARE)
+    named = changed(
+        rollout, recorded=PodTemplate(images={"reviews": "reviews:v1"}), canary_images={"reviews": "reviews:v2"}
+    )
+    return replace(named, judgement=replace(rollout.judgement, findings=(errors, slow, copies), verdict=verdict))
+
+
+CARDS: dict[str, Rollout] = {
+    "a question": with_checks(course(20, errors=0.0, stage=0, **QUESTION)),
+    "a doubt": with_checks(course(20, stage=3, walked=MIXED, question=DOUBT, **QUESTION), Verdict.INCONCLUSIVE),
+    "half way": with_checks(course(20, errors=0.0, stage=3, walked=MIXED, settled_at=NOW - 60)),
+    "paused": with_checks(course(20, errors=0.0, stage=3, walked=MIXED, paused_by=MAYA)),
+    "somebody else's change": with_checks(course(20, errors=0.0, stage=3, walked=MIXED, drift=a_drift())),
+    "an abort": replace(aborted(), analysis_state=course(20).analysis_state),
+}
+LOWEST = 700  # pixels below the top of the card: a screen of 900 has Slack's own bars as well
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_card_shows_its_buttons_on_a_screen_of_900_pixels(slack: Slack, browser: Browser, language: Language) -> None:
+    slack.workspace.language = language
+    voice = Voice(language=language)
+    posted = {post(slack, list(card(rollout, (), NOW, voice).blocks)): name for name, rollout in CARDS.items()}
+    browser.show_as(width=1360, height=900)
+    browser.open(f"{slack.url}/{IN_CHANNEL}")
+
+    lowest = {name: browser.run(BOTTOM % json.dumps(f'[data-ts="{ts}"]')) for ts, name in posted.items()}
+
+    assert {name: at for name, at in lowest.items() if at > LOWEST} == {}
+    assert all(
+        browser.run(f'document.querySelectorAll(\'[data-ts="{ts}"] .chart, [data-ts="{ts}"] table\').length')
+        for ts in posted
+    )
+
+
+BOTTOM = """
+(() => {
+  const message = document.querySelector(%s);
+  const buttons = message.querySelector('[data-block="actions"]');
+  return Math.round(buttons.getBoundingClientRect().bottom - message.getBoundingClientRect().top);
+})()
+"""
 
 
 def test_every_block_that_slack_has_is_drawn(slack: Slack, browser: Browser) -> None:

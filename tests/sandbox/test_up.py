@@ -27,16 +27,25 @@ STAGE_SECONDS = 60.0  # in which whatever is waited for happens on a busy machin
 WEIGHTS = "[...document.querySelectorAll('.flag.weights title')].map((one) => one.textContent)"
 
 
+KEPT = Path(__file__).parent.parent.parent / "var" / "page"  # what the page looked like at each turn of the story
+
+
 class Person:
     """Somebody at the page: everything goes through what is on the screen."""
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Browser, album: Path) -> None:
         self.browser = browser
+        self._album = album
+        album.mkdir(parents=True, exist_ok=True)
 
     @property
     def page(self) -> Page:
         """What is before them."""
         return self.browser.page
+
+    def keeps(self, name: str) -> None:
+        """A picture of the window as it is now."""
+        (self._album / f"{name}.png").write_bytes(self.browser.picture())
 
     def becomes(self, name: str) -> None:
         self.page.locator(".person", has_text=name).click()
@@ -94,7 +103,7 @@ def at_the_page(folder: Path, language: str) -> Iterator[tuple[Slack, Person]]:
         panel = Panel(rehearsal)
         slack.side_panel(panel.state, panel.act)
         browser.open(f"{slack.url}/?as=U0MAYA0001&at=C0RELEASES")
-        yield slack, Person(browser)
+        yield slack, Person(browser, KEPT / language)
         assert browser.trouble == []
 
 
@@ -116,6 +125,7 @@ def test_a_release_is_started_approved_hurt_and_aborted_on_the_page_and_then_beg
         somebody.types("/canary start")
         somebody.fills_in("service", "reviews")
         somebody.fills_in("version", "v2")
+        somebody.keeps("1-form")
         somebody.submits()
         browser.until("document.querySelector('.flag.start')", STAGE_SECONDS)
         assert harm in browser.text()
@@ -123,10 +133,12 @@ def test_a_release_is_started_approved_hurt_and_aborted_on_the_page_and_then_beg
 
         somebody.becomes(OMAR)
         browser.until(f"/{spoken}/.test(document.querySelector('#messages').textContent)")
+        somebody.keeps("2-mirroring")
         # A question may change while somebody reaches for its button: they read it again, and press again.
         somebody.approves_until(f"{WEIGHTS}.includes('v2 20 %') && {WEIGHTS}.includes('v2 40 %')", 2 * STAGE_SECONDS)
         browser.until("document.querySelector('.flag.approve')")
         browser.until("/v2 [1-9]\\d*\\/s/.test(document.querySelector('.stream .legend').textContent)")
+        somebody.keeps("3-users-move")
 
         somebody.turns("errors")
         browser.until("document.querySelector('[data-id=errors]').ariaPressed === 'true'")
@@ -136,6 +148,7 @@ def test_a_release_is_started_approved_hurt_and_aborted_on_the_page_and_then_beg
         browser.until("document.querySelector('.flag.abort')", STAGE_SECONDS)
         assert int(browser.run("document.querySelector('.harm b').textContent")) > 0
         browser.until("document.querySelector('.stream .errors')")
+        somebody.keeps("4-aborted")
         somebody.turns("errors")
         browser.until(
             f"document.querySelector('[data-id=errors]').textContent === '{fault.format(version='v2', state=off)}'"
@@ -171,6 +184,7 @@ def test_a_promotion_is_rolled_back_and_releases_are_frozen_on_the_page(
         somebody.becomes(OMAR)
         somebody.approves_until("document.querySelectorAll('.flag.end').length === 1", ROLLOUT_SECONDS)
         assert promoted in browser.text()
+        somebody.keeps("5-promoted")
 
         somebody.becomes(MAYA)
         somebody.types("/canary rollback reviews")
@@ -178,12 +192,14 @@ def test_a_promotion_is_rolled_back_and_releases_are_frozen_on_the_page(
         somebody.becomes(OMAR)
         somebody.approves_until("document.querySelectorAll('.flag.end').length === 2", ROLLOUT_SECONDS)
         assert back in browser.text()
+        somebody.keeps("6-rolled-back")
         assert browser.run("document.querySelector('.harm b').textContent") == "0"
 
         somebody.types("/canary freeze reviews v2 is looked into")
         browser.until("/v2 is looked into/.test(document.querySelector('#messages').textContent)")
         somebody.types("/canary start reviews v3")
         browser.until("document.querySelector('.message.ephemeral:last-of-type')")
+        somebody.keeps("7-frozen")
         somebody.types("/canary unfreeze reviews")
         somebody.types("/canary start reviews v3")
         browser.until("document.querySelectorAll('.flag.start').length === 3", STAGE_SECONDS)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from bot.controller.decisions import Abandon, By, Event, Pause, Restore, Resume, Retry
-from bot.model.errors import CanaryError
+from bot.model.errors import CanaryError, Refusal
 from bot.model.rollout import HoldCause, Phase, Rollout, UserId
+from bot.words.rendering import plain
+from bot.words.sentence import Sentence, Text
 from tests.torture.rig import Rig
 
 MAYA, OMAR, LENA = UserId("U0MAYA0001"), UserId("U0OMAR0001"), UserId("U0LENA0001")
@@ -55,7 +57,7 @@ class People:
 
     def approve(self, token: str | None = None) -> None:
         """Click, or type."""
-        self._try(lambda: self._rig.bot.controller.approve(SERVICE, by=OMAR, evidence=token))
+        self._try(lambda: self._rig.bot.controller.approve(SERVICE, by=OMAR, evidence=token), clicks=bool(token))
 
     def click_again(self) -> None:
         """The newest button, twice."""
@@ -69,7 +71,7 @@ class People:
         rollout, token = self._active(), self._tokens[-2]
         current = rollout is not None and token == self._rig.bot.controller.button_token(rollout)
         # Somebody who has clicked nothing so far: the same click of the same person is answered as it was before.
-        counted = self._try(lambda: self._rig.bot.controller.approve(SERVICE, by=LENA, evidence=token))
+        counted = self._try(lambda: self._rig.bot.controller.approve(SERVICE, by=LENA, evidence=token), clicks=True)
         if counted and not current:
             self._violated("a late click was counted")
 
@@ -111,12 +113,21 @@ class People:
             return None
         return found
 
-    def _try(self, command: Callable[[], object]) -> bool:
+    def _try(self, command: Callable[[], object], *, clicks: bool = False) -> bool:
         """Whether it was done; a refusal or a fault is an answer like any other, anything else a crash."""
         if self._rig.away:
             return False  # Slack says so to whoever clicks
         try:
             command()
+        except Refusal as refusal:
+            if clicks and not names_something(refusal.sentence):
+                self._violated(f"a refused click was not told what has changed: {plain(refusal.sentence)}")
+            return False
         except CanaryError:
             return False
         return True
+
+
+def names_something(text: Text) -> bool:
+    """Whether a refusal says what is so now, or by whom or what it came: a fixed phrase says neither."""
+    return isinstance(text, Sentence) and bool(text.args)

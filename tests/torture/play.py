@@ -248,6 +248,8 @@ class Play:
         self._judge_end()
         self._judge_calls()
         self._judge_words()
+        for wrong in (*self._rig.audience.wrong, *self._rig.reader.wrong):
+            self._violated(wrong)
 
     def _wait_for_the_end(self) -> None:
         """As long as it moves from stage to stage."""

@@ -52,7 +52,9 @@ from sandbox.slack.server import Slack
 from sandbox.traffic import Traffic
 from sandbox.webhooks import Receiver
 from sandbox.wire import Latch, Moment, Request, System, Trouble
+from tests.audience import Audience
 from tests.fakes.clock import FakeClock
+from tests.messages import Reader
 from tests.torture.accounts import Accounts, Bookkeeper
 from tests.torture.callees import answer
 from tests.torture.events import DEAD_MAN, TICK, Held, Noise
@@ -141,6 +143,10 @@ class Rig:
         self.figures.scraped.skew = schedule.skew
         self.figures.scraped.salt = str(schedule.seed)
         self.accounts = Accounts(self.figures.scraped)
+        self.audience = Audience()
+        self.reader = Reader(self.ground.primary, self.ground.canary)
+        self.kube.store.subscribe(self.reader.observe)
+        self.slack.workspace.subscribe(self.reader.read)
         self.kube.autoscalers.load = self._load
         self.proxy = RedisProxy(redis_port)
         self.receiver = Receiver()
@@ -284,6 +290,8 @@ class Rig:
         return given_up
 
     def _hear(self, request: Request, moment: Moment) -> Trouble | None:
+        if moment is Moment.AFTER:
+            self.audience.note(request, self.store)
         if self.redis_is_well and request.system is System.REDIS:
             return None
         for held, latch in self._held:

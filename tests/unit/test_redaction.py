@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import io
 import json
 import logging
@@ -163,6 +164,56 @@ def test_a_known_secret_is_found_in_every_quoted_and_encoded_form(
     assert text not in hidden
     if len(longest) >= redaction.LEAST:
         assert longest not in hidden
+
+
+ENCODERS: dict[str, Callable[[bytes], bytes]] = {
+    "base64": base64.b64encode,
+    "base64 for addresses": base64.urlsafe_b64encode,
+    "hexadecimal digits": binascii.hexlify,
+    "capital digits": lambda raw: binascii.hexlify(raw).upper(),
+}
+# An address is hidden by its passwords alone.
+LONG_SECRETS = st.text(st.characters(codec="utf-8"), min_size=12, max_size=300).filter(lambda text: "://" not in text)
+GRAPHIC_SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=200)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@settings(max_examples=50, deadline=None)
+@given(secret=LONG_SECRETS, before=st.binary(max_size=8), after=st.binary(max_size=8), quoted=st.booleans())
+def test_a_known_secret_is_found_within_what_was_encoded_as_a_whole(
+    encoder: str, secret: str, before: bytes, after: bytes, *, quoted: bool
+) -> None:
+    """As a Secret of Kubernetes', or a header, would have it."""
+    redaction.forget()
+    redaction.learn(f"secret {secret}")
+    written = json.dumps(f"secret {secret}") if quoted else f"secret {secret}"
+    text = ENCODERS[encoder](before + written.encode() + after).decode()
+
+    hidden = redaction.redact(f"<{text}>")
+
+    # Of what is at either end less than a few characters of the secret can be made out.
+    pieces = {text[at : at + 12] for at in range(len(before) * 2, len(text) - len(after) * 2 - 24)}
+    assert not [piece for piece in pieces if piece in hidden]
+
+
+@settings(max_examples=50, deadline=None)
+@given(secret=GRAPHIC_SECRETS.filter(lambda text: "://" not in text), width=st.integers(5, 80))
+def test_a_known_secret_is_found_although_lines_end_within_it(secret: str, width: int) -> None:
+    redaction.forget()
+    redaction.learn(f"x{secret}")
+    lines = [f"x{secret}"[at : at + width] for at in range(0, len(secret) + 1, width)]
+
+    hidden = redaction.redact("<\n" + "\n  ".join(lines) + "\n>")
+
+    assert not [line for line in lines if len(line) >= 5 and line in hidden]
+
+
+@pytest.mark.parametrize("text", ["a&amp;b&lt;c&quot;d", "a&#38;b&#x3c;c&#34;d"])
+def test_a_known_secret_is_found_in_a_page(text: str) -> None:
+    redaction.forget()
+    redaction.learn('a&b<c"d')
+
+    assert redaction.redact(f"<p>{text}</p>") == "<p>…</p>"
 
 
 @pytest.mark.parametrize(

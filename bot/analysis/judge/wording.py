@@ -134,7 +134,7 @@ def _compared(metric: Metric, counts: Sequence[float], names: Names) -> Sentence
 
 
 def allowed(metric: Metric, settings: JudgeSettings, names: Names) -> Sentence:
-    """What is allowed of a metric, as it is said everywhere: ``1.25x reviews-v1, never above 5 %``."""
+    """What is allowed of a metric, as it is said everywhere: ``1.25x reviews-v1, at most 5 %``."""
     times = metric.limits(settings).tolerance
     if metric.bound is not None:
         return said("analysis.allowed_times", times=times, other=names.reference)

@@ -38,7 +38,7 @@ NOBODY = RolloutId("?")  # people read ids in our sentences: nobody else's words
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 HEARTBEAT = "canary-bot/heartbeat"
 WATCHDOG = "canary-bot/watchdog"  # written by the watchdog alone, see ``heartbeat_annotation``
-ENDED = "canary-bot/ended"  # for the moment between two writes, see ``closed``
+ENDED = "canary-bot/ended"  # for the moment between two writes, see ``annotate_ended``
 SIGNATURE = "signature"  # a key within what is signed; versions before ignore it
 
 # Of what ``restore`` holds. Readers ignore keys they do not know, so a newer version may add some and be rolled back;
@@ -135,13 +135,13 @@ def remove_annotations(vs: VirtualService, owner: RolloutId) -> VirtualService:
     return _unmarked(vs) if owner_of(vs) == owner else vs
 
 
-def closed(vs: VirtualService, owner: RolloutId) -> VirtualService:
-    """A copy of ``vs`` that is another object to whoever read it before; see ``unclosed``."""
+def annotate_ended(vs: VirtualService, owner: RolloutId) -> VirtualService:
+    """A copy of ``vs`` that is another object to whoever read it before; see ``remove_ended``."""
     return {**vs, "metadata": {**vs["metadata"], "annotations": {**_annotations(vs), ENDED: owner}}}
 
 
-def unclosed(vs: VirtualService) -> VirtualService:
-    """``closed`` undone; ``vs`` itself where it is undone already."""
+def remove_ended(vs: VirtualService) -> VirtualService:
+    """``annotate_ended`` undone; ``vs`` itself where it is undone already."""
     annotations = {key: value for key, value in _annotations(vs).items() if key != ENDED}
     if annotations == _annotations(vs):
         return vs

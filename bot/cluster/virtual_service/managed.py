@@ -210,9 +210,9 @@ def is_inserted(route: HttpRoute) -> bool:
 
 
 def title(vs: VirtualService) -> str:
-    """How to call the object in a sentence."""
+    """How to call the object in a sentence, and whatever else users are routed by."""
     metadata = vs["metadata"]
-    return f"VirtualService {metadata.get('namespace', 'default')}/{metadata['name']}"
+    return f"{vs.get('kind', 'VirtualService')} {metadata.get('namespace', 'default')}/{metadata['name']}"
 
 
 def _names_here(http: list[HttpRoute], target: Target) -> tuple[str, ...]:

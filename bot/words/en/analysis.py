@@ -18,7 +18,7 @@ SENTENCES: Mapping[str, str] = {
     # what is allowed
     "analysis.allowed": "Allowed: {allowed}.",
     "analysis.allowed_times": "{times}x {other}",
-    "analysis.allowed_times_below": "{times}x {other}, never above {most}",
+    "analysis.allowed_times_below": "{times}x {other}, at most {most}",
     "analysis.allowed_most": "at most {most}",
     "analysis.allowed_least": "{least} or more",
     "analysis.allowed_between": "{least} to {most}",

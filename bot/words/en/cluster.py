@@ -16,6 +16,8 @@ SENTENCES: Mapping[str, str] = {
     "cluster.rule_lacks_subset": "{rule} applies to callers in namespace {space} and has no subset {subset}: {name} "
     "would give them errors once it names that subset.",
     "cluster.add_subset_first": "Add subset {subset} to {rule}, then run it again.",
+    "cluster.own_rule_first": "Write a DestinationRule for {host} with subset {subset} in namespace {space}, with the "
+    "policies that hold there now. Then run it again.",
     "cluster.routed_by_another": "{name} routes to the service already. Write {field} for it in services.yaml "
     "instead of a second one beside it.",
     "cluster.gateway_is_new": "A way in for {hosts}, with nothing behind it yet. Write the name that users call "

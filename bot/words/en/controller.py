@@ -27,7 +27,7 @@ SENTENCES: Mapping[str, str] = {
     "controller.annotations_back": "Rollout {owner} has ended, and somebody put its annotations back.",
     "controller.lost": "Redis had lost this rollout. It was found by its annotations on VirtualService {name} "
     "and is ended for safety.",
-    # claims
+    # adoptable
     "controller.no_annotations": "VirtualService {name} carries no annotations that say how it was before.",
     "controller.bare_annotation": "VirtualService {name} belongs to rollout {owner}, but does not say how it "
     "was before.",
@@ -73,10 +73,10 @@ SENTENCES: Mapping[str, str] = {
     "Use the buttons of the newest card.",
     "controller.changed_since": "{why} So it is asked anew: look at the card again.",
     "controller.question_withdrawn": "That question is withdrawn: {why}",
-    "controller.question_gone": "That question is withdrawn. The card asks again when it can be answered.",
+    "controller.question_gone": "That question is withdrawn ({where}).",
     "controller.question_changed": "Something has changed since you looked, so look again. "
     "The question is now: {question}",
-    "controller.out_of_date": "That button is out of date: the rollout has moved on since. The card has new ones.",
+    "controller.out_of_date": "The rollout has moved on since you looked ({where}).",
     "controller.no_reason": "no reason given.",
     # containment
     "controller.could_not": "Could not {doing}: {why}",

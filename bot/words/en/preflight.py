@@ -89,6 +89,11 @@ SENTENCES: Mapping[str, str] = {
     # as_written
     "preflight.named_twice": "{name} names one version more than once in {routes}.",
     "preflight.name_once": "{command} makes one destination of them, with the sum of their weights; nobody moves.",
+    "preflight.named_apart": "{name} names one version more than once in {routes}, with other headers or ports.",
+    "preflight.keep_largest": "{command} keeps the one with most users, for all of them. What only another one sets is "
+    "gone then: write it into the one that is kept, if it must stay.",
+    "preflight.unknown_subset": "{name} sends users to {subsets} in {routes}, which no DestinationRule has: they get "
+    "errors (503).",
     "preflight.odd_weights": "{name} has weights that do not add up to 100 beside another destination, in {routes}.",
     "preflight.write_percents": "{command} writes them in whole percents.",
     "preflight.mirror_taken": "{name} copies requests to somebody else by {field} in {routes}, and there is one such "
@@ -230,6 +235,10 @@ SENTENCES: Mapping[str, str] = {
     "preflight.delegate_hidden": "VirtualService {root} delegates to {name}, whose exportTo hides it there.",
     "preflight.export_to_root": "Add {space} to its {field}: until then its routes apply nowhere there.",
     "preflight.root_mirrors": "VirtualService {root} mirrors what it delegates to {name}.",
+    "preflight.root_drops_copies": "Under {fields} of VirtualService {root}, Istio drops routes of {name} that mirror "
+    "only some methods, so the canary would get no copies.",
+    "preflight.say_it_there_too": "Write the same condition in each route of {name}, or {key} where every request may "
+    "be made twice.",
     "preflight.remove_roots_mirror": "A route that has no mirror of its own inherits that one: remove it there, or "
     "its copies go on.",
     "preflight.astray": "VirtualService {name} has no hosts, and no VirtualService of any namespace delegates to it.",
@@ -238,7 +247,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.astray_here": "VirtualService {name} has no hosts, and nothing in its namespace delegates to it.",
     "preflight.look_elsewhere": "Unless a VirtualService of another namespace does, its routes apply nowhere: look "
     "there first.",
-    "preflight.faults": "The route {route} injects faults ({kinds}), and they are counted like real ones.",
+    "preflight.faults": "In {name}, {route} injects faults ({kinds}), and they are counted like real ones.",
     "preflight.remove_faults": "Remove {field} before a start, or its errors and delays are judged as the service's.",
     "preflight.port_protocol": "Port {port} of Service {service} has the appProtocol {protocol}, which is no HTTP to "
     "Istio.",
@@ -308,7 +317,9 @@ SENTENCES: Mapping[str, str] = {
     "preflight.counts_both": "HPA {scaler} counts the canary's pods as {name}'s: the selector fits both.",
     "preflight.own_label": "Its averages are wrong while both run: give the primary's selector a label of its own.",
     "preflight.does_not_scale": "HPA {scaler} does not scale {name}: {why}.",
-    "preflight.see_scaler": "{command} says more. Until it does, {name} keeps its {n:pod|pods} whatever the traffic.",
+    "preflight.see_scaler": "{command} says more. Until then {name} keeps its {n:pod|pods} whatever the traffic.",
+    "preflight.neither_scales": "HPAs {scalers} scale neither {primary} nor {canary}: {why}.",
+    "preflight.see_scalers": "{command} says more. Until then both keep the pods they have, whatever the traffic.",
     # subsets
     "preflight.several_subsets": "The pods of {name} must be in exactly one subset of {rule}, found {found}.",
     "preflight.no_subset": "The pods of {name} must be in exactly one subset of {rule}, found none.",
@@ -329,6 +340,11 @@ SENTENCES: Mapping[str, str] = {
     "preflight.several_rules": "Exactly one DestinationRule with subsets is needed for {host}, found {n} ({rules}).",
     "preflight.merge_rules": "Merge them into one.",
     "preflight.no_rule": "Exactly one DestinationRule with subsets is needed for {host}, found none.",
+    "preflight.blind_callers": "Callers in namespace {space} obey {rule}, which has no subset {subsets}: a route that "
+    "names it gives them errors (503).",
+    "preflight.add_subsets": "{command} adds what it lacks.",
+    "preflight.own_rule": "Write a DestinationRule for {host} with the subsets of {like} in namespace {space} too, and "
+    "with the policies that hold there now.",
     "preflight.other_rule": "The DestinationRule for {host} is {rule}, and services.yaml names {named}.",
     "preflight.unselected": "The Service {service} does not select the pods of {name}.",
     "preflight.one_subset": "{primary} and {canary} are both in the subset {subset}: no route can tell them apart.",

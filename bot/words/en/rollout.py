@@ -301,8 +301,8 @@ SENTENCES: Mapping[str, str] = {
     "rollout.too_few_for_all": "{primary} has {ready} of the {needed} ready pods that all users need.",
     "rollout.scaled_first": "It is scaled from {wanted} to {needed} first.",
     "rollout.nobody_served": "{canary} has no ready pod either: nobody can be served until then.",
-    "rollout.users_stay_until_then": "Until then all users stay on {version} ({canary}).",
-    "rollout.users_go_until_then": "Until then all users go to {version} ({canary}).",
+    "rollout.users_stay_until_then": "Until then all users stay on {version}.",
+    "rollout.users_go_until_then": "Until then all users go to {version}.",
     "rollout.grows": "{primary} asks for {n:pod|pods}, and all users need {needed}. It is scaled up meanwhile.",
     "rollout.return_anyway": "{primary} had only {ready} of {needed} pods ready within {time}. "
     "Users return all the same.",

@@ -18,6 +18,8 @@ SENTENCES: Mapping[str, str] = {
     "settings.web_address": "an address such as https://prometheus.example.com",
     "settings.password_in_address": "{name} must not have a user or password in it; they would show in logs",
     "settings.file": "a file",
+    "settings.one_line": "one line of text without control characters",
+    "settings.no_certificate": "holds no certificate in PEM",
     "settings.no_text_or_large": "not UTF-8 text, or far too large",
     "settings.named_unreadable": '{name}: "{file}" cannot be read ({reason})',
     "settings.named_empty": '{name}: "{file}" is empty',

@@ -56,6 +56,8 @@ SENTENCES: Mapping[str, str] = {
     "slack.fault": "I could not do that now. {system}: {why} Look at the card, then try again.",
     "slack.unforeseen": "Something went wrong on my side. The log has it under {id}. Look at the card first.",
     "slack.too_late": "I was too busy to answer in time, so I have done nothing. Please try again.",
+    "slack.mention_late": "This reached me more than {seconds} seconds after it was written, so I have done nothing. "
+    "Please try again.",
     # commands
     "slack.unknown_command": "There is no such command. {help} lists what I can do.",
     "slack.command_meant": "There is no such command. Did you mean {command}?",

@@ -58,9 +58,9 @@ SENTENCES: Mapping[str, str] = {
     "adapters.newer_decision": "中已有关于 {thing} 的更新决定，因此没有写入。",
     "adapters.alive_again": "{thing} 重新有了心跳。",
     # failures of Prometheus
-    "adapters.not_everything": "在 {n} 秒内没有答复全部查询。",
-    "adapters.own_queries_late": "没有及时答复服务自己的查询。",
-    "adapters.own_queries_within": "在 {n} 秒内没有答复服务自己的查询。",
+    "adapters.not_everything": "在 {n} 秒内没有完成全部查询。",
+    "adapters.own_queries_late": "没有及时完成服务自己的查询。",
+    "adapters.own_queries_within": "在 {n} 秒内没有完成服务自己的查询。",
     "adapters.query_late": "在 {n} 秒内没有响应。",
     "adapters.too_long": "对 {about} 的查询返回了多个数值。",
     "adapters.partial_answer": "对 {about} 的查询只返回了部分数据：其后端的某个存储无法访问。",
@@ -68,7 +68,7 @@ SENTENCES: Mapping[str, str] = {
     "adapters.unreached": "无法连接（{kind}）。",
     "adapters.bad_credentials": "拒绝了我们的凭据（HTTP {status}）。",
     "adapters.query_refused": "拒绝了对 {about} 的查询（HTTP {status}）。",
-    "adapters.query_failed": "未能答复对 {about} 的查询（HTTP {status}）。",
+    "adapters.query_failed": "无法完成对 {about} 的查询（HTTP {status}）。",
     # failures of Redis
     "adapters.redis_late": "响应超时。",
     "adapters.redis_unreached": "无法连接。",
@@ -78,7 +78,7 @@ SENTENCES: Mapping[str, str] = {
     "adapters.redis_cluster_down": "集群不可用。",
     "adapters.redis_no_node": "集群的所有节点都无法连接。",
     "adapters.redis_replica": "是只读副本，不接受写入。",
-    "adapters.redis_full": "没有可供写入的内存。",
+    "adapters.redis_full": "内存已满，无法写入。",
     "adapters.redis_wrong_kind": "中 canary-bot 的某个键（{keys}）是其他类型的值，由他人写入。"
     "请用 {command} 查看并删除该键。",
     "adapters.redis_error": "返回了错误（{kind}）。",
@@ -143,12 +143,12 @@ SENTENCES: Mapping[str, str] = {
     "更换密钥后请设置 NEW,OLD。否则请查明还有谁能写入。",
     "adapters.redis_others_sign": "由带密钥的 canary-bot 签过名，而当前没有密钥："
     "请为机器人及其看门狗设置相同的 {key}（{command}）。",
-    "adapters.redis_nobody_signs": "内容没有注明由谁写入：能写入的人都会被采信。如需避免，请为机器人及其看门狗设置 "
-    "{key}（{command}）。",
+    "adapters.redis_nobody_signs": "内容没有注明由谁写入：任何人只要能写入，其内容就会被采信。"
+    "如需避免，请为机器人及其看门狗设置 {key}（{command}）。",
     "adapters.redis_user": "我们的用户是 {user}",
     "adapters.redis_is_replica": "是只读副本，不接受写入：请在 {url} 中写明主节点或哨兵。",
     "adapters.redis_no_scripts": "不允许运行脚本，而每次写入都用脚本：请授予 {right}（docs/redis.md）。",
-    "adapters.redis_forgets": "不在磁盘上保存数据：重启后只能从虚拟服务的注解得知发布。请设置 {setting}，"
+    "adapters.redis_forgets": "不在磁盘上保存数据：重启后只能从 VirtualService 的注解得知发布。请设置 {setting}，"
     "至少 {other}。",
     "adapters.redis_evicts": "内存已满时可能淘汰{what}（{setting}）：请设为 noeviction。",
     "adapters.the_lease": "租约",
@@ -164,7 +164,7 @@ SENTENCES: Mapping[str, str] = {
     "adapters.about_liveness": "存活状态",
     "adapters.about_istio": "Istio 的请求",
     "adapters.about_gate": "自定义检查 {name}",
-    "adapters.about_answers": "应答",
+    "adapters.about_answers": "响应",
     "adapters.about_buckets": "延迟分桶",
     "adapters.about_traffic": "主版本的请求",
     "adapters.about_reporters": "由谁上报",

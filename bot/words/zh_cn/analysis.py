@@ -18,7 +18,7 @@ SENTENCES: Mapping[str, str] = {
     # what is allowed
     "analysis.allowed": "阈值：{allowed}。",
     "analysis.allowed_times": "{other} 的 {times} 倍",
-    "analysis.allowed_times_below": "{other} 的 {times} 倍，且不超过 {most}",
+    "analysis.allowed_times_below": "{other} 的 {times} 倍，至多 {most}",
     "analysis.allowed_most": "不超过 {most}",
     "analysis.allowed_least": "不低于 {least}",
     "analysis.allowed_between": "{least} 到 {most}",

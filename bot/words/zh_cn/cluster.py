@@ -15,12 +15,14 @@ SENTENCES: Mapping[str, str] = {
     "cluster.rule_lacks_subset": "{rule} 对命名空间 {space} 中的调用方生效，但没有子集 {subset}：{name} 一旦写上它，"
     "这些请求就会失败。",
     "cluster.add_subset_first": "请先在 {rule} 中加上子集 {subset}，然后重新运行。",
+    "cluster.own_rule_first": "请先在命名空间 {space} 中为 {host} 写一个 DestinationRule，包含子集 {subset} 以及"
+    "那里现有的策略，然后重新运行。",
     "cluster.routed_by_another": "{name} 已经路由到该服务。请在 services.yaml 中写上 {field}，不要在旁边再建一个。",
     "cluster.gateway_is_new": "{hosts} 的流量入口，后面还没有任何内容。请在 {field} 中写上用户访问的域名。",
     "cluster.which_gateway": "无法判断用户从哪个 Gateway 进入：{gateways}。"
     "请自行编写 VirtualService {name} 并引用其中一个，或创建 Gateway {ours}。",
-    "cluster.dotted_host": "{thing} 中的 host {host} 以点号结尾。Istio 找不到这个名称的服务，因此没有任何 Pod 应答。",
-    "cluster.half_written_host": "{thing} 写的主机是 {host}，Istio 不会补全它，所以没有人应答。",
+    "cluster.dotted_host": "{thing} 中的 host {host} 以点号结尾。Istio 找不到这个名称的服务，因此没有任何 Pod 响应。",
+    "cluster.half_written_host": "{thing} 写的主机是 {host}，Istio 不会补全它，所以没有响应。",
     "cluster.without_dot": "请改写为 {host}。",
     "cluster.no_host_left": "Gateway {gateway} 的所有 host 都已由其他 VirtualService 路由。"
     "请在其 servers 中为该服务添加一个，或自行编写 VirtualService {name}。",

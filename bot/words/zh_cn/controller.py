@@ -22,7 +22,7 @@ SENTENCES: Mapping[str, str] = {
     "controller.record_unreadable": "发布 {owner} 的记录无法读取，已改用它的注解。",
     "controller.annotations_back": "发布 {owner} 已结束，但有人又写回了它的注解。",
     "controller.lost": "Redis 丢失了这次发布的记录。已根据 VirtualService {name} 上的注解找回，并为安全起见结束它。",
-    # claims
+    # adoptable
     "controller.no_annotations": "VirtualService {name} 上没有说明原状的注解。",
     "controller.bare_annotation": "VirtualService {name} 属于发布 {owner}，但没有说明原状。",
     "controller.nobody_knows_home": "因此中止无法将用户切换回去。请手动设置路由，再用 {command} "
@@ -65,9 +65,9 @@ SENTENCES: Mapping[str, str] = {
     "controller.earlier_rollout": "它属于更早的发布：{service} {version} 已结束（{how}）。请使用最新卡片上的按钮。",
     "controller.changed_since": "{why}因此会重新询问：请再看一遍卡片。",
     "controller.question_withdrawn": "该问题已撤回：{why}",
-    "controller.question_gone": "该问题已撤回，可以回答时卡片会再次询问。",
+    "controller.question_gone": "该问题已撤回（{where}）。",
     "controller.question_changed": "您查看之后情况有变，请再看一遍。现在的问题是：{question}",
-    "controller.out_of_date": "这个按钮已过期：发布已有新进展。请使用卡片上的新按钮。",
+    "controller.out_of_date": "您查看之后发布已有新进展（{where}）。",
     "controller.no_reason": "未说明原因。",
     # containment
     "controller.could_not": "无法{doing}：{why}",
@@ -115,7 +115,7 @@ SENTENCES: Mapping[str, str] = {
     "controller.rollback_other_canary": "{canary} 运行的已不是 {version}，用户无法暂时留在那里。",
     "controller.rollback_primary_changed": "{version} 完成发布后，{primary} 又有了改动。",
     "controller.rollback_image_gone": "{primary} 的 ReplicaSet 中没有镜像 {image}，因此不会回滚到该镜像。",
-    "controller.rollback_routes": "虚拟服务 {name} 的路由与发布完成时不同。",
+    "controller.rollback_routes": "VirtualService {name} 的路由与发布完成时不同。",
     "controller.rollback_live": "{version} 仍在发布中。{command} 会将所有用户切回。",
     "controller.rollback_abort": "在最后观察阶段回滚。",
     "controller.no_drill": "{service} 没有标记为可以演练。请在 services.yaml 中为它写上 {key}，然后重试。",

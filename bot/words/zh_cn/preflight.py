@@ -29,13 +29,13 @@ SENTENCES: Mapping[str, str] = {
     "preflight.recreates": "{name} 的更新策略是 {strategy}，升级期间没有任何 Pod。",
     "preflight.roll_instead": "不经过 VirtualService 的调用方会失败。请设置 {fields}。",
     # sidecars
-    "preflight.ambient": "{name} 在 Ambient 网格中且没有 Sidecar，发给它的镜像请求无处计数。",
+    "preflight.ambient": "{name} 在 Ambient 网格中且没有 Sidecar，发给它的镜像请求不会被统计。",
     "preflight.give_sidecar": "请为它注入 Sidecar，或用应用自身的指标检查（{setting}）。",
-    "preflight.no_sidecar": "{name} 的 Pod 都没有 Sidecar（{container}），请求无处计数。",
-    "preflight.sidecar_off": "{name} 设置了 {label}，请求无处计数。",
+    "preflight.no_sidecar": "{name} 的 Pod 都没有 Sidecar（{container}），请求不会被统计。",
+    "preflight.sidecar_off": "{name} 设置了 {label}，请求不会被统计。",
     "preflight.inject_sidecar": "用 {command}（或对应修订版本的标签）开启注入，然后重启该 Deployment。",
     "preflight.some_without_sidecar": "{name} 的 {pods} 个就绪 Pod 中有 {n} 个没有 Sidecar（{container}），"
-    "发给它们的请求无处计数。",
+    "发给它们的请求不会被统计。",
     "preflight.delete_those": "用 {command} 重建这 {n} 个 Pod。",
     "preflight.sidecar_not_ready": "{name} 的 {pods} 个 Pod 中有 {n} 个的 Sidecar 未就绪。",
     "preflight.see_proxies": "用 {command} 查看它是否已收到配置。",
@@ -62,9 +62,9 @@ SENTENCES: Mapping[str, str] = {
     "preflight.quota_full": "ResourceQuota {quota} 容不下升级 {primary} 时先行启动的 {n} 个 Pod（{used}）。",
     "preflight.raise_quota": "请提高配额或设置 {field}，否则升级会在所有用户都在金丝雀上时卡住。",
     "preflight.no_eviction": "PodDisruptionBudget {budget} 现在不允许驱逐 {name} 的任何 Pod。",
-    "preflight.drain_none": "发布期间请不要排空节点，或让该预算留出一个 Pod 的余量。",
+    "preflight.drain_none": "发布期间请不要清空（drain）节点，或让该预算留出一个 Pod 的余量。",
     "preflight.one_budget": "PodDisruptionBudget {budget} 把 {name} 和 {other} 的 Pod 算在一起。",
-    "preflight.own_budgets": "排空节点可能带走承载用户一侧的全部 Pod：请为两侧各设一个预算。",
+    "preflight.own_budgets": "清空（drain）节点可能带走承载用户一侧的全部 Pod：请为两侧各设一个预算。",
     "preflight.left_on_primary": "{name} 中不切换的路由也将用户流量发往 {subset}：{routes}。"
     "这些用户会停留在即将被替换的 Pod 上。",
     "preflight.left_with_primary": "{name} 中不切换的路由也将用户流量发往 {subset}：{routes}。这些用户会留在旧版本上。",
@@ -79,10 +79,15 @@ SENTENCES: Mapping[str, str] = {
     # as_written
     "preflight.named_twice": "{name} 的 {routes} 多次写了同一个版本。",
     "preflight.name_once": "运行 {command} 会合并为一个目标，权重为它们之和；没有用户会被移动。",
+    "preflight.named_apart": "{name} 的 {routes} 多次写了同一个版本，而它们的 header 或端口不同。",
+    "preflight.keep_largest": "运行 {command} 会只保留用户最多的一个，承担全部权重。其他目标独有的设置会消失："
+    "如需保留，请写到保留的目标中。",
+    "preflight.unknown_subset": "{name} 的 {routes} 将用户发往 {subsets}，而没有 DestinationRule 定义它："
+    "这些请求会失败（503）。",
     "preflight.odd_weights": "{name} 的 {routes} 还有另一个目标，而权重之和不是 100。",
     "preflight.write_percents": "运行 {command} 会写成整数百分比。",
     "preflight.mirror_taken": "{name} 的 {routes} 用 {field} 把请求复制给别人，而这个字段只有一个。",
-    "preflight.mirror_beside": "运行 {command} 会把它写成 {field} 的一项，我们的镜像会加在旁边。",
+    "preflight.mirror_beside": "运行 {command} 会把它写成 {field} 的一项，我们的镜像目标会加在旁边。",
     "preflight.subset_of_all": "{name} 的 {routes} 将用户发往 {subsets}，其中有两个版本的 Pod。",
     "preflight.narrow_subset": "运行 {command} 会在那里写上 {field}。",
     "preflight.misnamed_routes": "services.yaml 所写的 {routes}，在 {name} 中没有唯一对应的 http 路由。",
@@ -137,8 +142,8 @@ SENTENCES: Mapping[str, str] = {
     "preflight.promoted_already": "{primary} 已经在运行 {version} 的镜像：{images}。",
     "preflight.nothing_to_promote": "没有可发布的内容，请检查金丝雀部署时用的镜像。",
     "preflight.mixed_primary": "{name} 的 Pod 在名称 {image} 下运行着不同的镜像。",
-    "preflight.unmix": "金丝雀会与混合的镜像比较，中止时也只能恢复到该名称届时所指的镜像。请运行 {command}，"
-    "或按摘要部署。",
+    "preflight.unmix": "与金丝雀比较的会是混用几种镜像的主版本，中止时也只能恢复到该名称届时所指的镜像。"
+    "请运行 {command}，或按摘要部署。",
     # freezes
     "preflight.unfreeze": "用 {command} 解除。",
     # permissions
@@ -156,20 +161,20 @@ SENTENCES: Mapping[str, str] = {
     "preflight.more_callers": "另外 {n} 个调用方",
     "preflight.callers_unknown": "不知道谁在调用 {host}：{why}",
     "preflight.callers_might_leak": "网格内不经过 VirtualService 的调用方会立刻访问到金丝雀。",
-    "preflight.called_already": "{name} 已经在应答真实请求：最近几分钟有{callers}。",
+    "preflight.called_already": "{name} 已经在处理真实请求：最近几分钟有{callers}。",
     "preflight.who_calls_already": "可能有路由把测试流量引到那里，或这些调用方没有经过 VirtualService。",
     "preflight.callers_astray": "网格内有调用方没有经过 VirtualService {name}：最近一小时有{callers}。",
     "preflight.govern_the_mesh": "它们会访问 {host} 的每个就绪 Pod，包括金丝雀。请在 gateways 中加上 {mesh}，在 hosts "
     "中加上 {host}（此时须去掉主机 {all_hosts}），或接受这一点。",
     # live_state
     "preflight.not_at_home": "{name} 的路由是 {routes}，而发布开始时所有用户都应在主版本上。请将 {primary} 的权重设为 "
-    "100，{canary} 设为 0，并去掉镜像。",
-    "preflight.not_all_home": "{name} 不是发布开始时的样子（所有用户在 {primary} 上，没有镜像）：{routes}。",
+    "100，{canary} 设为 0，并去掉流量镜像。",
+    "preflight.not_all_home": "{name} 不是发布开始时的样子（所有用户在 {primary} 上，没有流量镜像）：{routes}。",
     "preflight.several_namespaces": "{name} 将用户流量分给命名空间 {space} 和 {hosts}（{routes}），"
     "而发布只在同一命名空间的 Deployment 之间切换流量。",
     "preflight.bring_to_namespace": "{command} 会让所有用户回到 {space}。请把 {version} 也部署在那里，然后重新开始。",
     "preflight.route_gives": "{route} 将 {share} 的用户流量分给 {canary}",
-    "preflight.route_mirrors": "{route} 正在向 {canary} 镜像",
+    "preflight.route_mirrors": "{route} 正在把流量镜像到 {canary}",
     "preflight.route_gives_nothing": "{route} 没有权重",
     "preflight.bring_home": "如果那里有其他发布正在进行，请等它结束；否则运行 {command}，"
     "用户会回到 {primary}，其他目标的份额不变。",
@@ -209,13 +214,16 @@ SENTENCES: Mapping[str, str] = {
     "请把它们移到 {name}，或接受这一点。",
     "preflight.delegate_hidden": "VirtualService {root} 委托给 {name}，但后者的 exportTo 使其在那里不可见。",
     "preflight.export_to_root": "请把 {space} 加到它的 {field} 中，否则它的路由在那里不生效。",
-    "preflight.root_mirrors": "VirtualService {root} 对委托给 {name} 的请求做了镜像。",
-    "preflight.remove_roots_mirror": "没有自己镜像的路由会继承它：请在那里删除，否则镜像会一直继续。",
+    "preflight.root_mirrors": "VirtualService {root} 对委托给 {name} 的请求做了流量镜像。",
+    "preflight.root_drops_copies": "由于 VirtualService {root} 的 {fields}，Istio 会丢弃 {name} 中"
+    "只对部分方法做流量镜像的路由，金丝雀收不到镜像请求。",
+    "preflight.say_it_there_too": "请在 {name} 的每条路由中写上相同的条件；如果所有请求都可以重复，也可以写 {key}。",
+    "preflight.remove_roots_mirror": "没有单独设置流量镜像的路由会继承它：请在那里删除，否则流量镜像会一直继续。",
     "preflight.astray": "VirtualService {name} 没有 hosts，任何命名空间的 VirtualService 都没有委托给它。",
     "preflight.give_hosts": "它的路由不生效，发布不会切换任何用户：请为它设置 {field}，或委托给它。",
     "preflight.astray_here": "VirtualService {name} 没有 hosts，所在命名空间中也没有委托给它的对象。",
     "preflight.look_elsewhere": "除非其他命名空间的 VirtualService 委托给它，否则它的路由不生效：请先检查那里。",
-    "preflight.faults": "路由 {route} 注入了故障（{kinds}），它们会被当作真实故障计数。",
+    "preflight.faults": "{name} 的 {route} 注入了故障（{kinds}），它们会被当作真实故障计数。",
     "preflight.remove_faults": "启动前请删除 {field}，否则注入的错误和延迟会算在服务头上。",
     "preflight.port_protocol": "Service {service} 的端口 {port} 的 appProtocol 是 {protocol}，Istio 不把它当作 HTTP。",
     "preflight.port_name": "Service {service} 的端口 {port} 名为 {name}，Istio 不把它当作 HTTP。",
@@ -257,7 +265,7 @@ SENTENCES: Mapping[str, str] = {
     # pod_counts
     "preflight.parked": "{name} 没有 Pod：canary-bot 会先将其扩容到 {n} 个，结束时再缩容到零。",
     "preflight.pin_by_digest": "在它们运行之前，无法得知其标签指向什么。"
-    "请用 digest 指定镜像，以确保升级的就是测试过的镜像。",
+    "请按摘要指定镜像，以确保升级的就是测试过的镜像。",
     "preflight.too_few_pods": "{name} 有 {n} 个 Pod，而 {primary} 用 {now} 个承载全部用户：它需要{needs}；{grows}。",
     "preflight.pods_for": "{what} 时 {n} 个",
     "preflight.for_mirror": "流量镜像（{share}）",
@@ -275,6 +283,8 @@ SENTENCES: Mapping[str, str] = {
     "preflight.own_label": "两者并存时它的平均值是错的：请为主版本的选择器加一个独有的标签。",
     "preflight.does_not_scale": "HPA {scaler} 没有对 {name} 扩缩容：{why}。",
     "preflight.see_scaler": "详情见 {command}。在此之前，无论流量多少，{name} 都保持 {n} 个 Pod。",
+    "preflight.neither_scales": "HPA {scalers} 都没有对 {primary} 和 {canary} 扩缩容：{why}。",
+    "preflight.see_scalers": "详情见 {command}。在此之前，无论流量多少，两者的 Pod 数都不变。",
     # subsets
     "preflight.several_subsets": "{name} 的 Pod 必须恰好属于 {rule} 的一个子集，现在属于 {found}。",
     "preflight.no_subset": "{name} 的 Pod 必须恰好属于 {rule} 的一个子集，现在不属于任何子集。",
@@ -292,6 +302,11 @@ SENTENCES: Mapping[str, str] = {
     "preflight.several_rules": "{host} 需要恰好一个带子集的 DestinationRule，现在有 {n} 个（{rules}）。",
     "preflight.merge_rules": "请合并为一个。",
     "preflight.no_rule": "{host} 需要恰好一个带子集的 DestinationRule，现在没有。",
+    "preflight.blind_callers": "命名空间 {space} 中的调用方使用 {rule}，其中没有子集 {subsets}：路由一旦指向它，"
+    "这些请求就会失败（503）。",
+    "preflight.add_subsets": "{command} 会补上所缺的子集。",
+    "preflight.own_rule": "请在命名空间 {space} 中也为 {host} 写一个 DestinationRule，包含 {like} 的子集以及"
+    "那里现有的策略。",
     "preflight.other_rule": "{host} 的 DestinationRule 是 {rule}，而 services.yaml 写的是 {named}。",
     "preflight.unselected": "Service {service} 没有选中 {name} 的 Pod。",
     "preflight.one_subset": "{primary} 和 {canary} 都在子集 {subset} 中，路由无法区分。",
@@ -333,7 +348,7 @@ SENTENCES: Mapping[str, str] = {
     "它不会被切换。这些用户留在 {primary}。",
     # telemetry
     "preflight.no_prometheus": "现在无法做出任何判断：{why}",
-    "preflight.until_prometheus": "Prometheus 恢复应答之前，每个阶段都会保持等待；用 {command} 检查。",
+    "preflight.until_prometheus": "Prometheus 恢复响应之前，每个阶段都会保持等待；用 {command} 检查。",
     "preflight.clock_ahead": "Prometheus 的时钟比 canary-bot 快 {skew}。",
     "preflight.clock_behind": "Prometheus 的时钟比 canary-bot 慢 {skew}。",
     "preflight.set_clocks": "请用 NTP 校准两者，否则判断所依据的数据会偏旧或迟到。",
@@ -347,7 +362,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.other_callers": "最近十分钟 {name} 的 {n} 个请求都不是来自 {wanted}：{found}。",
     "preflight.correct_callers": "无法做出判断：请更正 services.yaml 中的 {setting}。",
     "preflight.old_figures": "{name} 最新的数据已是 {age}前的，而抓取间隔是 {every}。",
-    "preflight.scrape_oftener": "它的代理抓取得比 services.yaml 所写（{interval}）更慢，或已不再抓取：请检查 "
+    "preflight.scrape_oftener": "对其代理的抓取比 services.yaml 所写（{interval}）更稀，或已经停止：请检查 "
     "Prometheus 的抓取目标。如果数据会延迟到达（远程写入、Thanos、Mimir），请在 {delay} 中写明延迟。",
     "preflight.several_places": "{name} 或其金丝雀的请求同时在多处统计（{label}：{values}）。",
     "preflight.which_cluster": "判断依据的是它们的总和；如果其他处的 Pod 有名称，则无法判断。是名称相同的多个集群吗？"
@@ -357,7 +372,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.scraped_unknown": "不知道哪些 Pod 被抓取：Prometheus 中没有带标签 pod 的 istio_build。",
     "preflight.scrape_alike": "金丝雀的代理必须像主版本一样被抓取：请检查 Prometheus 的抓取目标。",
     "preflight.not_scraped": "Prometheus 只抓取了 {name} 的 {n} 个就绪 Pod 中的 {scraped} 个（缺 {silent}）。",
-    "preflight.scrape_them": "其余 Pod 的应答无处计数。新 Pod 很快会被发现，否则请检查 Prometheus 的抓取目标和 Pod "
+    "preflight.scrape_them": "其余 Pod 的响应不会被统计。新 Pod 很快会被发现，否则请检查 Prometheus 的抓取目标和 Pod "
     "的抓取注解。",
     "preflight.buckets_differ": "{primary} 和 {canary} 的延迟分桶不同（只在一侧有 {bounds}）。",
     "preflight.same_buckets": "请为两者设置相同的注解 {annotation}。",

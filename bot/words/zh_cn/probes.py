@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 SENTENCES: Mapping[str, str] = {
-    "probes.silent": "已有 {time}没有应答。",
+    "probes.silent": "已有 {time}没有响应。",
     "probes.not_asked": "无法检查：内部错误（{error}）；详见日志。",
     "probes.only_to_read": "这里只能读取。",
     "probes.paths": "这里有 {paths}。",

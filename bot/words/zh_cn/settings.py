@@ -18,6 +18,8 @@ SENTENCES: Mapping[str, str] = {
     "settings.web_address": "形如 https://prometheus.example.com 的地址",
     "settings.password_in_address": "{name} 中不能含有用户名或密码，否则会出现在日志里",
     "settings.file": "文件",
+    "settings.one_line": "一行不含控制字符的文本",
+    "settings.no_certificate": "其中没有 PEM 格式的证书",
     "settings.no_text_or_large": "不是 UTF-8 文本，或者过大",
     "settings.named_unreadable": "{name}：无法读取“{file}”（{reason}）",
     "settings.named_empty": "{name}：“{file}”是空的",
@@ -50,11 +52,11 @@ SENTENCES: Mapping[str, str] = {
     "settings.near_miss": "没有 {name} 这项设置；是否想写 {meant}？",
     # Redis
     "settings.redis_schemes": "以 {schemes:or} 开头的地址",
-    "settings.redis_no_directory": " embedded://PATH，缺少 PATH，即 Redis 存放数据的目录",
-    "settings.redis_socket": " unix:///PATH?db=0，其中 PATH 是 Redis 套接字的路径",
-    "settings.redis_sentinels": " {address}，缺少主机或 NAME",
-    "settings.redis_port": " {address}，而 PORT 不是端口号",
-    "settings.redis_no_host": " {address}，缺少 HOST",
+    "settings.redis_no_directory": " embedded://PATH 的形式，现在缺少 PATH（Redis 存放数据的目录）",
+    "settings.redis_socket": " unix:///PATH?db=0 的形式，其中 PATH 是 Redis 套接字的路径",
+    "settings.redis_sentinels": " {address} 的形式，现在缺少主机或 NAME",
+    "settings.redis_port": " {address} 的形式，而 PORT 不是端口号",
+    "settings.redis_no_host": " {address} 的形式，现在缺少 HOST",
     "settings.redis_no_tls": "{file} 用于 TLS，而 {url} 不使用 TLS：请写 rediss，而不是 {scheme}",
     "settings.needs": "设置 {one} 时还需要 {other}，现在只设置了一个",
     "settings.no_sentinels": "{one} 用于 redis+sentinel://，而 {url} 中没有哨兵",
@@ -63,7 +65,7 @@ SENTENCES: Mapping[str, str] = {
     "settings.hook_scheme": "必须是以 http:// 或 https:// 开头并写明主机的地址",
     "settings.hook_password": "不能含有用户名或密码；请用 {env} 或 {file} 为调用签名",
     "settings.hook_fragment": "不能含有 #：它后面的内容不会被发送",
-    "settings.hook_no_wait": "{when} 时不会等待 webhook 的答复：请去掉 {key}",
+    "settings.hook_no_wait": "{when} 时不会等待 webhook 的响应：请去掉 {key}",
     "settings.both_there": "{one} 和 {other} 都写了，只保留一个",
     "settings.hook_timeout": "timeout 最多为 {most}；{again} 会再次询问",
     "settings.two_hooks": "有两个 webhook 都叫“{name}”",
@@ -110,9 +112,9 @@ SENTENCES: Mapping[str, str] = {
     "settings.primary_as_canary": "{name} 也可能是 {one} 的金丝雀（{pattern}）；一个 Deployment 只能属于一个服务。",
     "settings.canary_as_primary": "{pattern} 可能指向 {name}，而它是 {one} 的主版本；一个 "
     "Deployment 只能属于一个服务。",
-    "settings.same_routes": "虚拟服务 {where} 的 {routes:commas} 会同时被 {one} "
+    "settings.same_routes": "VirtualService {where} 的 {routes:commas} 会同时被 {one} "
     "和 {other} 改动；一条路由只能属于一个服务。",
-    "settings.same_host": "{one} 和 {other} 都会改动虚拟服务 {where} 中到 "
+    "settings.same_host": "{one} 和 {other} 都会改动 VirtualService {where} 中到 "
     "{host} 的路由；请用 routes 分别写明，或作为一个服务发布。",
     # values
     "settings.written": "必须是{rule}，而不是 {value}",

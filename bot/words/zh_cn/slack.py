@@ -53,6 +53,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.fault": "暂时无法执行。{system}：{why}请查看卡片后重试。",
     "slack.unforeseen": "系统内部出错，日志编号为 {id}。请先查看卡片。",
     "slack.too_late": "未能及时响应，因此没有执行任何操作，请重试。",
+    "slack.mention_late": "这条消息写下超过 {seconds} 秒后才送达，因此没有执行任何操作，请重试。",
     # commands
     "slack.unknown_command": "没有这个命令。{help} 会列出所有命令。",
     "slack.command_meant": "没有这个命令。您是指 {command} 吗？",

@@ -3,8 +3,10 @@
 import { h, svg } from "./dom.js";
 
 const WIDTH = 600;
-const HEIGHT = 210;
-const PAD = { left: 46, right: 14, top: 12, bottom: 40 };
+const PLOT = 158; // high; below it stand the categories, and the axis' own label where there is one
+const PAD = { left: 46, right: 14, top: 12 };
+const TICKS = 22;
+const LABEL = 18;
 const DASHES = ["", "7 4", "2 4", "9 3 2 3"];
 
 export function chart(block) {
@@ -18,13 +20,15 @@ function lineChart(data) {
   const series = data.series.map((one) => ({ ...one, values: inOrder(one, names) }));
   const ticks = niceTicks(series.flatMap((one) => one.values));
   const x = (index) => PAD.left + ((index + 0.5) * (WIDTH - PAD.left - PAD.right)) / names.length;
-  const y = (value) => HEIGHT - PAD.bottom - ((value - ticks[0]) / (ticks.at(-1) - ticks[0])) * (HEIGHT - PAD.top - PAD.bottom);
+  const base = PAD.top + PLOT;
+  const height = base + TICKS + (data.axis_config.x_label ? LABEL : 0);
+  const y = (value) => base - ((value - ticks[0]) / (ticks.at(-1) - ticks[0])) * PLOT;
   const draw = data.type === "bar" ? bars : lines;
-  return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary(data) },
+  return svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": summary(data) },
     ticks.map((tick) => gridLine(tick, y(tick))),
     names.map((name, index) => (index % Math.ceil(names.length / 8) ? null
-      : svg("text", { class: "tick", x: x(index), y: HEIGHT - PAD.bottom + 16, "text-anchor": "middle" }, name))),
-    axisLabels(data.axis_config),
+      : svg("text", { class: "tick", x: x(index), y: base + 16, "text-anchor": "middle" }, name))),
+    axisLabels(data.axis_config, height),
     series.map((one, index) => draw(one, index, { x, y, count: series.length, step: x(1) - x(0), area: data.type === "area", floor: y(ticks[0]) })));
 }
 
@@ -56,10 +60,10 @@ function gridLine(tick, top) {
   ];
 }
 
-function axisLabels({ x_label: below, y_label: left }) {
-  const middle = (HEIGHT - PAD.bottom + PAD.top) / 2;
+function axisLabels({ x_label: below, y_label: left }, height) {
+  const middle = PAD.top + PLOT / 2;
   return [
-    below ? svg("text", { class: "axis", x: (WIDTH + PAD.left) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, below) : null,
+    below ? svg("text", { class: "axis", x: (WIDTH + PAD.left) / 2, y: height - 4, "text-anchor": "middle" }, below) : null,
     left ? svg("text", { class: "axis", transform: `translate(11 ${middle}) rotate(-90)`, "text-anchor": "middle" }, left) : null,
   ];
 }

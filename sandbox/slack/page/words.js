@@ -15,7 +15,7 @@ const CHINESE = {
   "Last reply {day} at {time}": "最后回复：{day} {time}", "Reply in thread": "在消息列中回复", "Today": "今天", "Yesterday": "昨天",
   "just now": "刚刚", "{n} min ago": "{n} 分钟前", "in {n} min": "{n} 分钟后", "Close": "关闭", "Cancel": "取消", "Yes": "是",
   "Are you sure?": "确定吗？", "Nothing here yet": "这里还没有内容", "The app has not published a Home tab for you.": "应用还没有为您发布主页。",
-  "The app did not answer ({error}).": "应用没有应答（{error}）。", "The app did not answer. Try again.": "应用没有应答，请重试。",
+  "The app did not answer ({error}).": "应用没有响应（{error}）。", "The app did not answer. Try again.": "应用没有响应，请重试。",
   "The workspace cannot be reached.": "无法连接工作区。", " (optional)": "（可选）", "Choose…": "请选择…", "More actions": "更多操作",
   "Show {n} more row": "再显示 {n} 行", "Show {n} more rows": "再显示 {n} 行", "Faults: press again to undo": "故障：再按一次撤销",
   "What happened": "经过", "error users saw": "个用户看到的错误", "errors users saw": "个用户看到的错误", "of {n} requests": "共 {n} 个请求",

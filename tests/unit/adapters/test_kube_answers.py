@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from bot.adapters.kube_answers import Unanswered, answer_in
+from bot import redaction
+from bot.adapters.kube_answers import Unanswered, answer_in, warnings_in
 from bot.model.errors import Cause, Contended, Fault
 from bot.words.rendering import plain
 
@@ -89,3 +90,16 @@ def test_a_page_of_some_proxy_is_no_answer(status: int, cause: Cause | None) -> 
 def test_a_conflict_stays_somebody_elses_write() -> None:
     with pytest.raises(Contended):
         answer_in(409, b'{"message": "the object has been modified"}', "update VirtualService default/reviews")
+
+
+def test_what_somebody_repeats_of_our_credentials_is_not_repeated_to_people() -> None:
+    redaction.forget()
+    redaction.learn("opaque-hunter-elf")
+    refusal = {"kind": "Status", "code": 403, "message": "x" * 490 + " the token opaque-hunter-elf is not known here"}
+
+    with pytest.raises(Fault) as refused:
+        answer_in(403, json.dumps(refusal).encode(), "write it")
+
+    assert "hunter" not in plain(refused.value.sentence)
+    assert "opaque-" not in plain(refused.value.sentence)  # nor a part of it, where the sentence was cut
+    assert warnings_in(['299 - "opaque-hunter-elf is old"']) == ["… is old"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from kubernetes import client
 
+from bot import redaction
 from bot.adapters.kube_credentials import REFRESH_SECONDS, now_and_then
 
 
@@ -59,3 +60,22 @@ def test_a_token_that_could_not_be_renewed_is_asked_for_again_at_once() -> None:
 
 def test_credentials_that_never_expire_are_never_asked_about() -> None:
     assert now_and_then(None) is None
+
+
+@pytest.mark.parametrize("header", ["Bearer ", "bearer ", ""])
+def test_a_token_that_was_renewed_is_known_as_well(header: str) -> None:
+    """As a cloud's login gives it, which looks like nothing that is hidden by its looks."""
+    redaction.forget()
+    tokens = iter(["ya29-opaque-one", "ya29-opaque-two"])
+
+    def refresh(settings: client.Configuration) -> None:
+        settings.api_key["authorization"] = f"{header}{next(tokens)}"
+
+    times = iter([0.0, 0.0, 9.0, 9.0])
+    sparing = now_and_then(refresh, now=lambda: next(times))
+    settings = client.Configuration()
+    assert sparing is not None
+    for _ in range(2):
+        sparing(settings)
+
+    assert redaction.redact("ya29-opaque-one and ya29-opaque-two") == "… and …"

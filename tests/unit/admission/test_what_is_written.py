@@ -149,8 +149,10 @@ def ways_out(live: Object, rollout: Rollout, target: Target) -> Iterator[tuple[s
     yield BOT, live, virtual_services.beaten(live, owner, 9.0)
     stripped = virtual_services.remove_annotations(live, owner)
     yield BOT, live, stripped
-    ended = virtual_services.closed(stripped, owner)
-    yield from ((BOT, before, after) for before, after in pairwise([stripped, ended, virtual_services.unclosed(ended)]))
+    ended = virtual_services.annotate_ended(stripped, owner)
+    yield from (
+        (BOT, before, after) for before, after in pairwise([stripped, ended, virtual_services.remove_ended(ended)])
+    )
     yield MAYA, live, stripped
 
 

@@ -230,7 +230,7 @@ def test_three_rows_of_total_failure_abort_and_say_by_how_much() -> None:
     assert judgement.verdict is FAIL
     assert plain(judgement.sentence).startswith(
         "v2 is worse: errors 30 % (270 of 900), version 1 0.333 % (12 of 3,600). "
-        "Allowed: 1.25x version 1, never above 5 %. More than 99.9 % sure"
+        "Allowed: 1.25x version 1, at most 5 %. More than 99.9 % sure"
     )
     assert [one.gate for one in judgement.findings if one.verdict is FAIL] == ["evidence", "errors"]
 

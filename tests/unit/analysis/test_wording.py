@@ -33,15 +33,15 @@ PASSING: list[tuple[Counts, Counts]] = [((500, 1), (2000, 4))] * 40
             [((120, 36), (480, 3))] * 3,
             (
                 "canary is worse: errors 30 % (108 of 360), primary 0.625 % (9 of 1,440). "
-                "Allowed: 1.25x primary, never above 5 %. More than 99.9 % sure that it is worse than allowed."
+                "Allowed: 1.25x primary, at most 5 %. More than 99.9 % sure that it is worse than allowed."
             ),
         ),
-        ([((120, 36), (480, 1))] * 3, "primary 0.208 % (3 of 1,440). Allowed: 1.25x primary, never above 5 %."),
+        ([((120, 36), (480, 1))] * 3, "primary 0.208 % (3 of 1,440). Allowed: 1.25x primary, at most 5 %."),
         (
             [*PASSING, *[((500, 24), (2000, 2))] * 9],
             (
                 "canary is worse: errors 4.8 % (96 of 2,000), primary 0.1 % (8 of 8,000) in the last minute. "
-                "Allowed: 1.25x primary, never above 5 %."
+                "Allowed: 1.25x primary, at most 5 %."
             ),
         ),
         (

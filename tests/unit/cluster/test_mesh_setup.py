@@ -175,7 +175,7 @@ OURS = virtual_service({"route": [to("v1")]})
         ("web", {"hosts": ["w.example"], "gateways": ["web/gw"]}, "DestinationRule web/own applies to callers in "),
         ("web", {"hosts": ["w.example"], "gateways": ["edge/gw"]}, "namespace web and has no subset v1"),
         ("edge", {"hosts": ["w.example"], "gateways": ["edge/gw"]}, "VirtualService web/web would give them errors"),
-        ("istio-system", {"hosts": ["w.example"], "gateways": ["web/gw"]}, "Add subset `v1` to DestinationRule istio"),
+        ("edge", {"hosts": ["w.example"], "gateways": ["edge/gw"]}, "Add subset `v1` to DestinationRule edge/own"),
         ("shop", {"hosts": [FULL]}, "callers in namespace shop"),
         ("shop", {"hosts": [FULL], "exportTo": ["shop"]}, "callers in namespace shop"),
     ],
@@ -196,6 +196,8 @@ def test_a_route_names_no_subset_that_the_rule_its_callers_obey_lacks(
         (at("web", rule(subset("v1"), name="own", host=FULL)), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
         (at("web", rule(name="own", host="ads.default.svc")), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
         (at("shop", rule(name="own", host=FULL)), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
+        (at("istio-system", rule(name="own", host=FULL)), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
+        (at("istio-system", rule(name="own", host="*.local")), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
         (at("shop", rule(name="own", host=FULL)), {"hosts": [FULL], "exportTo": ["."]}),
     ],
 )
@@ -205,6 +207,28 @@ def test_a_rule_that_has_the_subset_or_that_no_caller_obeys_is_in_nobodys_way(
     theirs = at("web", virtual_service(LOOSE, name="web"), **routes)
     made = setup_of(rules=[rule(subset("v1"), subset("v2")), own], virtual_services=[OURS, theirs])
     assert [write.kind for write in made.writes] == [Kind.ROUTES]
+
+
+def test_a_rule_for_many_hosts_hides_the_subset_as_well_and_gets_none_of_ours() -> None:
+    theirs = at("web", virtual_service(LOOSE, name="web"), hosts=["w.example"], gateways=["web/gw"])
+    own = at("web", rule(name="all", host="*.local"))
+    with pytest.raises(Refusal) as refused:
+        setup_of(rules=[rule(subset("v1"), subset("v2")), own], virtual_services=[OURS, theirs])
+    reason, remedy = str(refused.value).split("\n")
+    assert reason.startswith("DestinationRule web/all applies to callers in namespace web and has no subset v1: ")
+    assert remedy == (
+        f"• Write a DestinationRule for `{FULL}` with subset `v1` in namespace web, "
+        "with the policies that hold there now. Then run it again."
+    )
+
+
+@pytest.mark.parametrize("space", ["default", "istio-system"])
+def test_what_a_rule_for_many_hosts_says_holds_for_the_service_when_it_gets_a_rule_of_its_own(space: str) -> None:
+    policy = {"trafficPolicy": {"outlierDetection": {"consecutive5xxErrors": 5}}}
+    wide = at(space, rule(name="all", host="*.local"), **policy)
+    (made,) = [one for one in setup_of(rules=[wide]).writes if one.kind is Kind.SUBSETS]
+    assert {key: made.thing["spec"][key] for key in policy} == policy
+    assert (made.before, wide["spec"]["subsets"]) == (None, [])
 
 
 def test_a_rule_that_another_namespace_keeps_for_itself_is_not_taken_for_ours() -> None:

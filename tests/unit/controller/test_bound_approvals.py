@@ -10,13 +10,14 @@ import pytest
 from bot.adapters.serialization import dump_entry, dump_rollout, load_entry, load_rollout
 from bot.cli import status
 from bot.cluster.virtual_service import fingerprint, with_routes
-from bot.controller.decisions import Approve, ButtonToken, By, OutOfDate, Pause, decide_on
+from bot.controller.decisions import Approve, ButtonToken, By, Event, OutOfDate, Pause, decide_on
 from bot.model.errors import Refusal
 from bot.model.figures import Verdict
 from bot.model.rollout import Approval, Phase, Question, QuestionKind, Rollout, Shown, StageOutcome, Walked
 from bot.model.service import ApprovalRule
 from bot.model.story import EntryKind
 from bot.rollout import questions
+from bot.rollout.plans import make_retreat
 from bot.slack.replies import why_blocks
 from bot.words.rendering import plain
 from tests.builders import LENA, MAYA, OMAR, a_rollout, a_service, a_target, changed, routes, verdict
@@ -115,6 +116,33 @@ def test_a_step_that_was_taken_says_by_whom() -> None:
 
     with pytest.raises(Refusal, match="Already approved by"):
         world.click(LENA)
+
+
+NOW_ELSEWHERE: dict[str, tuple[dict[str, Any], str]] = {
+    "at another weight": ({"stage": 1, "phase": Phase.SHIFTING}, "20 % of users"),
+    "paused": ({"stage": 1, "phase": Phase.SHIFTING, "paused_by": MAYA}, "paused"),
+    "halted": ({"stage": 6, "phase": Phase.HALTED}, "upgrade, halted"),
+    "going back": (
+        {"stage": 0, "phase": Phase.ABORTING, "retreat": make_retreat(primary_touched=False), "reason": "v2 failed."},
+        "going back: return to the primary",
+    ),
+    "not asked any more": ({}, "mirror"),
+    "promoted": ({"phase": Phase.PROMOTED, "stage": 9, "ended_at": 9.0}, "promoted"),
+}
+
+
+@pytest.mark.parametrize("event", [Approve(), Pause()], ids=["approve", "pause"])
+@pytest.mark.parametrize(("changes", "where"), NOW_ELSEWHERE.values(), ids=NOW_ELSEWHERE)
+def test_a_click_on_a_card_of_some_time_ago_is_told_where_the_rollout_is(
+    event: Event, changes: dict[str, Any], where: str
+) -> None:
+    asked = changed(a_rollout(), phase=Phase.MIRRORING, asked_at=1.0)
+    elsewhere = changed(asked, **{"asked_at": None, "evidence": 7, **changes})
+
+    with pytest.raises(Refusal) as refused:
+        decide_on(elsewhere, event, OMAR, ButtonToken.of(asked), 3.0)
+
+    assert where in plain(refused.value.sentence)
 
 
 def test_what_was_shown_is_kept_with_the_approval_and_in_the_story() -> None:

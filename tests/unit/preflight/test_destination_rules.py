@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -24,6 +26,18 @@ def rule(namespace: str, *exported: str, name: str = "reviews", host: str = HOST
     return made
 
 
+SUBSETS = a_rule("v1", "v2")["spec"]["subsets"]
+
+
+def wide(namespace: str, host: str, *subsets: Object) -> Object:
+    """A rule for every host with an ending, as people write for mutual TLS."""
+    made = rule(namespace, name="all", host=host)
+    made["spec"] = {"host": host, "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}} | (
+        {"subsets": [*subsets]} if subsets else {}
+    )
+    return made
+
+
 def named(written: str = "", *rules: Object, **changes: Any) -> tuple[str, ...]:
     """The reasons where services.yaml names the rule at ``written`` and those are there."""
     namespace, _, name = written.rpartition("/")
@@ -36,7 +50,10 @@ def named(written: str = "", *rules: Object, **changes: Any) -> tuple[str, ...]:
 
 ORDER = [
     ("the service's own", [rule("default")], "reviews"),
-    ("the gateway's goes first", [rule("default"), rule("istio-system")], "istio-system/reviews"),
+    ("the service's goes before the mesh's", [rule("default"), rule("istio-system")], "reviews"),
+    ("what the mesh's own callers keep", [rule("default"), rule("istio-system", ".")], "istio-system/reviews"),
+    ("a rule for all hosts of the mesh", [rule("default"), wide("istio-system", "*.local")], "reviews"),
+    ("one for many hosts that has subsets", [wide("default", "*.svc.cluster.local", *SUBSETS)], "all"),
     ("one that is not exported", [rule("default"), rule("other", ".")], "reviews"),
     ("another's is nobody's", [rule("default"), rule("other")], "reviews"),
 ]
@@ -62,7 +79,7 @@ def test_the_root_namespace_is_the_one_that_the_mesh_names(root: str, obeyed: st
 
 
 def test_where_another_rule_goes_first_the_key_that_names_it_is_told() -> None:
-    (reason,) = named("reviews", rule("default"), rule("istio-system", name="front"))
+    (reason,) = named("reviews", rule("default", "."), rule("istio-system", name="front"))
     assert reason == (
         "The DestinationRule for reviews is istio-system/front, and services.yaml names reviews. "
         "Write `destination_rule: istio-system/front` for reviews in services.yaml, then start the next version."
@@ -73,7 +90,62 @@ def test_the_gateways_pods_say_which_namespace_asks() -> None:
     pod = a_gateway_pod()
     pod["metadata"]["namespace"] = "ingress"
     rules = [rule("default"), rule("istio-system"), rule("ingress", name="front")]
+    rules[-1]["spec"]["subsets"] = a_rule("v1", "v2")["spec"]["subsets"]
     assert named("ingress/front", *rules, gateway_pods=(pod,)) == ()
+
+
+IN_INGRESS = a_gateway_pod()
+IN_INGRESS["metadata"]["namespace"] = "ingress"
+
+
+def test_callers_whose_namespace_has_a_rule_for_many_hosts_are_told_of_until_they_have_the_subsets() -> None:
+    rules = [rule("default"), wide("ingress", "*.local")]
+    (reason,) = named("reviews", *rules, gateway_pods=(IN_INGRESS,))
+    assert reason == (
+        "Callers in namespace ingress obey DestinationRule ingress/all, which has no subset v1, v2 and v3: a route "
+        "that names it gives them errors (503). Write a DestinationRule for `reviews.default.svc.cluster.local` with "
+        "the subsets of reviews in namespace ingress too, and with the policies that hold there now."
+    )
+    copied = rule("ingress", name="copy")
+    (other,) = named("reviews", *rules, copied, gateway_pods=(IN_INGRESS,))
+    assert "`destination_rule: ingress/copy`" in other
+    assert named("ingress/copy", *rules, copied, gateway_pods=(IN_INGRESS,)) == ()
+
+
+def test_a_copy_for_a_gateways_callers_is_no_second_rule_where_it_has_the_same_subsets() -> None:
+    both = a_virtual_service(hosts=["shop.example", HOST], gateways=["mesh", "istio-system/reviews-gateway"])
+    rules = [rule("default"), rule("ingress", name="copy")]
+    assert named("reviews", *rules, gateway_pods=(IN_INGRESS,), virtual_service=both) == ()
+
+
+def test_a_rule_of_the_gateways_callers_that_lacks_the_canarys_subset_comes_with_the_patch() -> None:
+    theirs = rule("ingress", name="front")
+    theirs["spec"]["subsets"] = a_rule("v1")["spec"]["subsets"]
+    both = a_virtual_service(hosts=["shop.example", HOST], gateways=["mesh", "istio-system/reviews-gateway"])
+    reasons = named("reviews", theirs, rule("default"), gateway_pods=(IN_INGRESS,), virtual_service=both)
+    assert any("found 2 (ingress/front and reviews)" in one for one in reasons)
+
+
+def test_where_nobody_knows_a_subset_the_patch_that_adds_them_leads_to_the_next_reason_and_to_a_start() -> None:
+    theirs = rule("ingress", name="front")
+    del theirs["spec"]["subsets"]
+    (reason,) = named("reviews", rule("default"), theirs, gateway_pods=(IN_INGRESS,))
+    command = re.search(r"`kubectl -n ingress patch destinationrule front --type=json -p '(.*)'` adds", reason)
+    assert command is not None
+    (change,) = json.loads(command[1])
+    assert change == {"op": "add", "path": "/spec/subsets", "value": a_rule()["spec"]["subsets"]}
+    theirs["spec"]["subsets"] = change["value"]
+    assert named("ingress/front", rule("default"), theirs, gateway_pods=(IN_INGRESS,)) == ()
+
+
+def test_sidecars_of_a_namespace_with_a_rule_of_its_own_are_warned_of() -> None:
+    mesh = a_virtual_service(gateways=["mesh"], hosts=["reviews"])
+    snapshot = a_snapshot(virtual_service=mesh, destination_rules=(rule("default"), wide("shop", "*.local")))
+    found = examine(a_service(), "v2", snapshot)
+    assert texts(found.reasons) == ()
+    assert any(
+        one.startswith("Callers in namespace shop obey DestinationRule shop/all") for one in texts(found.warnings)
+    )
 
 
 def test_the_roots_rule_holds_where_nobody_else_has_one() -> None:
@@ -84,7 +156,7 @@ def test_the_roots_rule_holds_where_nobody_else_has_one() -> None:
 def test_a_root_that_delegates_has_the_gateway_whose_namespace_asks() -> None:
     ours = a_virtual_service(hosts=[], gateways=[])
     root = a_virtual_service("root", "istio-system", http=[{"delegate": {"name": "reviews", "namespace": "default"}}])
-    rules = [rule("default"), rule("istio-system")]
+    rules = [rule("default"), rule("istio-system", ".")]
     assert named("istio-system/reviews", *rules, virtual_service=ours, virtual_services=(root,)) == ()
 
 

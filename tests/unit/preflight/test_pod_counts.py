@@ -70,6 +70,19 @@ def test_an_autoscaler_that_does_not_scale_is_told_in_its_own_words() -> None:
     assert warning.startswith(f"HPA reviews-v2-hpa does not scale reviews-v2: {said}.")
 
 
+def test_two_autoscalers_that_do_not_scale_for_one_reason_are_told_in_one_warning() -> None:
+    said = "the HPA was unable to compute the replica count: no metrics returned"
+    status = {"conditions": [{"type": "ScalingActive", "status": "False", "message": said}]}
+    blind = [{**autoscaler(name, 2, 9), "status": status} for name in ("reviews-v1", "reviews-v2")]
+
+    (warning,) = texts(examined_of(2, 2, *blind).warnings)
+
+    assert warning.startswith(
+        f"HPAs reviews-v1-hpa and reviews-v2-hpa scale neither reviews-v1 nor reviews-v2: {said}."
+    )
+    assert "hpa reviews-v1-hpa reviews-v2-hpa` says more." in warning
+
+
 def test_an_autoscaler_that_may_shrink_the_idle_primary_is_told() -> None:
     (warning,) = texts(examined_of(3, 3, autoscaler("reviews-v1", 1, 9)).warnings)
 

@@ -23,9 +23,10 @@ from bot.preflight.permissions import needed
 from bot.preflight.snapshot import Unread
 from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, a_side, a_target, routes
-from tests.snapshots import a_backend, a_deployment, a_gateway, a_pod, a_snapshot, a_virtual_service, texts
+from tests.snapshots import a_backend, a_deployment, a_gateway, a_pod, a_rule, a_snapshot, a_virtual_service, texts
 from tests.unit.preflight.test_hosts import BOTH, CANARY, STABLE, V1, V2, a_service_of, apart, to
-from tests.unit.preflight.test_shapes import SHAPES, follow
+from tests.unit.preflight.test_shapes import SHAPES, follow, in_front
+from tests.unit.preflight.test_shapes_as_found import AS_FOUND, TAKEN
 from tests.unit.test_docs import GAP, ROOT, text
 
 Object = dict[str, Any]
@@ -121,6 +122,12 @@ def start(version: str) -> Callable[[World], None]:
         world.parts["deployments"] = tuple(a_deployment(f"reviews-{one}", one) for one in ("v1", "v2", "v3"))
 
     return started
+
+
+def add_subsets_in_front(world: World) -> None:
+    """And name that rule, which is the next thing that is said."""
+    put(destination_rules=(a_rule(), in_front(".")))(world)
+    world.says(destination_rule="front", destination_rule_namespace="istio-system")
 
 
 def two_containers() -> World:
@@ -272,6 +279,11 @@ WALKS: dict[str, Callable[[], Walk]] = {
         World({"service": None}),
         "Name it under `host`",
         put(service=a_backend()),
+    ),
+    "Callers in namespace … obey …, which has no subset …: a route that names it gives them errors (503).": lambda: (
+        World({"destination_rules": (a_rule(), in_front(".", subsets=()))}),
+        "patch destinationrule front --type=json",
+        add_subsets_in_front,
     ),
     "… carries version …, not ….": lambda: (
         World(
@@ -550,7 +562,7 @@ def test_what_a_refusal_says_to_do_ends_it(row: str) -> None:
 def walked_by_shapes() -> set[str]:
     """The rows whose sentence some shape is refused with, and that are gone once it is mended."""
     found = set[str]()
-    for make in SHAPES.values():
+    for make in (*SHAPES.values(), *(AS_FOUND[name] for name in TAKEN)):
         shape = make()
         while reasons := shape.reasons():
             found |= {row for row in ROWS if is_said(row, reasons)}

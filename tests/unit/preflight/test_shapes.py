@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -87,13 +87,13 @@ class Shape:
             return [one for one in texts(refused.reasons) if not one.startswith("Warning")]
 
     def met(self) -> set[str]:
-        """The Deployments that users of any http route meet."""
+        """The Deployments that users of any http or tcp route meet."""
         return {
             name
             for one in self.virtual_services
-            for http in one["spec"].get("http") or ()
-            for entry in http.get("route") or ()
-            if entry.get("weight") or len(http["route"]) == 1
+            for each in (*(one["spec"].get("http") or ()), *(one["spec"].get("tcp") or ()))
+            for entry in each.get("route") or ()
+            if entry.get("weight") or len(each["route"]) == 1
             for name in self._behind(entry["destination"], namespace_of(one, "default"))
         }
 
@@ -249,6 +249,12 @@ def one(*http: Object, name: str = "reviews", namespace: str = "default", **spec
     return a_virtual_service(name, namespace, http=[*http], **spec)
 
 
+def in_front(*exported: str, subsets: Sequence[Object] = a_rule()["spec"]["subsets"]) -> Object:
+    """A rule for the service in the gateway's namespace, which is the mesh's root as well."""
+    metadata = {"name": "front", "namespace": "istio-system"}
+    return a_rule() | {"metadata": metadata, "spec": {"host": FULL, "exportTo": [*exported], "subsets": [*subsets]}}
+
+
 def only_tcp(*tcp: Object) -> Object:
     found = one()
     found["spec"] = {key: value for key, value in found["spec"].items() if key != "http"} | {"tcp": [*tcp]}
@@ -314,17 +320,8 @@ SHAPES: dict[str, Callable[[], Shape]] = {
         [one(route(to(host=FULL)), name="shop", namespace="istio-system", hosts=["shop.example"])],
         backend=deepcopy(NARROW),
     ),
-    "a rule in the gateway's namespace": lambda: Shape(
-        [one(route(to("v1")))],
-        rules=[
-            a_rule(),
-            a_rule()
-            | {
-                "metadata": {"name": "front", "namespace": "istio-system"},
-                "spec": {"host": FULL, "subsets": a_rule()["spec"]["subsets"]},
-            },
-        ],
-    ),
+    "a rule that the gateway's namespace keeps": lambda: Shape([one(route(to("v1")))], rules=[a_rule(), in_front(".")]),
+    "ready, a rule for the whole mesh": lambda: Shape([one(route(to("v1")))], rules=[a_rule(), in_front("*")]),
     "some routes named": lambda: Shape(
         [
             one(
@@ -457,15 +454,15 @@ def test_what_is_taken_is_left_as_it_was_found(name: str) -> None:
         if ("v3" in json.dumps(ours) or AWAY in json.dumps(ours)) and routes.canary == 20:
             continue  # another's share makes a fifth of what is left no whole number, which is told at the start
         moved = with_routes(moved, target, routes)
-    assert _in_force(moved) == _in_force(begun)
+    assert in_force(moved) == in_force(begun)
 
 
-def _in_force(virtual_service: Object) -> list[Object]:
+def in_force(virtual_service: Object, canary: str = "v2") -> list[Object]:
     """The http routes without entries of the canary at 0, which change nothing for anybody."""
     http: list[Object] = deepcopy(virtual_service["spec"]["http"])
     for each in http:
         entries = each.get("route") or []
-        each["route"] = [one for one in entries if one.get("weight", 0) or one["destination"].get("subset") != "v2"]
+        each["route"] = [one for one in entries if one.get("weight", 0) or one["destination"].get("subset") != canary]
         if len(each["route"]) == 1:
             each["route"][0].pop("weight", None)
     return http

@@ -139,13 +139,13 @@ def test_in_no_case_is_anybody_sent_to_a_side_that_is_not_ready_or_to_a_primary_
         if safe is None:
             continue
         assert safe in {HOME, ALL_CANARY}
-        assert (primary.at_home if safe == HOME else canary.answering) > 0
+        assert (primary.reachable if safe == HOME else canary.answering) > 0
         users_on_canary = live is None or live.canary > 0
         as_it_was = primary.template is Template.RECORDED and primary.stale == 0
         if safe == HOME and users_on_canary and canary.answering > 0:
             assert as_it_was
         if safe == ALL_CANARY and not users_on_canary:
-            assert primary.at_home == 0
+            assert primary.reachable == 0
 
 
 def test_what_is_safe_stays_safe_once_it_is_written() -> None:

@@ -10,16 +10,16 @@ import pytest
 from bot.model.figures import Judgement, Verdict
 from bot.model.rollout import Approval, Rollout
 from bot.model.service import GateLimits
-from bot.rollout.leaving import StageFindings, Step, follows, stand, time_is_served
+from bot.rollout.leaving import StageStanding, Step, follows, standing_of, time_is_served
 from tests.builders import OMAR, a_rollout, a_service
 
-NAMES = [one.name for one in fields(StageFindings)]
+NAMES = [one.name for one in fields(StageStanding)]
 STANDINGS = [
-    StageFindings(**dict(zip(NAMES, answers, strict=True))) for answers in product([False, True], repeat=len(NAMES))
+    StageStanding(**dict(zip(NAMES, answers, strict=True))) for answers in product([False, True], repeat=len(NAMES))
 ]
 
 
-def those(*steps: Step) -> list[StageFindings]:
+def those(*steps: Step) -> list[StageStanding]:
     return [standing for standing in STANDINGS if follows(standing) in steps]
 
 
@@ -95,13 +95,13 @@ def test_no_doubt_presses_in_the_reconcile_that_settled_the_stage() -> None:
     doubt = Judgement(at=1e9, verdict=Verdict.INCONCLUSIVE)
     short = replace(at(MIRROR), asked=("good",))
 
-    assert not stand(short, doubt, 0.0, flapping=False).pressing
-    assert stand(short, doubt, 1.0, flapping=False).pressing
-    assert stand(short, replace(doubt, hold=True), 0.0, flapping=False).pressing
+    assert not standing_of(short, doubt, 0.0, flapping=False).pressing
+    assert standing_of(short, doubt, 1.0, flapping=False).pressing
+    assert standing_of(short, replace(doubt, hold=True), 0.0, flapping=False).pressing
 
 
 def test_people_have_approved_once_as_many_have_as_the_rule_says() -> None:
     rollout = at(MIRROR)
     approved = replace(rollout, approvals=(Approval(by=OMAR, at=1.0),))
 
-    assert [stand(one, GOOD, 400.0, flapping=False).approved for one in (rollout, approved)] == [False, True]
+    assert [standing_of(one, GOOD, 400.0, flapping=False).approved for one in (rollout, approved)] == [False, True]

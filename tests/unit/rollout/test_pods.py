@@ -336,7 +336,7 @@ def test_users_on_a_primary_without_a_ready_pod_go_to_the_canary_that_has_some_o
     assert (waiting.current.name, waiting.current.routes) == ("scale up", routes(100))
     assert plain(more[0].text) == (
         "reviews-v1 has 0 of the 2 ready pods that all users need. It is scaled from 0 to 2 first. "
-        "Until then all users go to v2 (reviews-v2)."
+        "Until then all users go to v2."
     )
 
 

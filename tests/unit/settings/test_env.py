@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import certifi
 import pytest
 
 from bot.model.errors import Refusal
@@ -32,7 +33,7 @@ FULL = {
     "PROMETHEUS_URL": "http://prometheus:9090/",
     "PROMETHEUS_USERNAME": "u",
     "PROMETHEUS_PASSWORD": "p",
-    "PROMETHEUS_CA_FILE": __file__,
+    "PROMETHEUS_CA_FILE": certifi.where(),
     "PROMETHEUS_HEADERS": "X-Scope-OrgID=shop",
     "KUBECONFIG": "/kube/config",
     "KUBE_CONTEXT": "prod",
@@ -50,7 +51,7 @@ FULL = {
 }
 ALSO = {
     "SLACK_APP_TOKEN": "xapp-1",
-    "REDIS_CA_FILE": __file__,
+    "REDIS_CA_FILE": certifi.where(),
     "REDIS_SENTINEL_USERNAME": "u",
     "REDIS_SENTINEL_PASSWORD": "p",
     "PROMETHEUS_BEARER_TOKEN": "b",
@@ -170,7 +171,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ({"REDIS_URL": "rediss+cluster://:x@"}, "rediss+cluster://HOST:PORT, and HOST is missing"),
         ({"REDIS_URL": "unix://host/redis.sock"}, "REDIS_URL must be unix:///PATH?db=0"),
         ({"REDIS_CA_FILE": "/no/such/file"}, 'REDIS_CA_FILE must be a file, not "/no/such/file"'),
-        ({"REDIS_CA_FILE": __file__}, "REDIS_URL does not speak it: write rediss, not redis"),
+        ({"REDIS_CA_FILE": certifi.where()}, "REDIS_URL does not speak it: write rediss, not redis"),
         ({"REDIS_SENTINEL_USERNAME": "u"}, "needs REDIS_SENTINEL_PASSWORD; only one is set"),
         ({"REDIS_SENTINEL_PASSWORD": "p"}, "REDIS_URL names no sentinels"),
         ({"PROMETHEUS_URL": "prometheus:9090"}, "PROMETHEUS_URL must be an address such as"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import certifi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,3 +159,52 @@ def test_one_slip_of_the_finger_is_a_distance_of_one(name: str, at: int, slip: s
 
     assert distance(typed, name, 2) <= 1
     assert nearest(typed, [name], 1) == name
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp500"])
+def test_a_file_in_another_encoding_is_told_and_not_taken_for_an_empty_one(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("SLACK_BOT_TOKEN=xoxb-1\n".encode(encoding))
+
+    with pytest.raises(SettingsError, match=r"\.env is not UTF-8 text"):
+        read_settings({}, tmp_path / ".env")
+
+
+@pytest.mark.parametrize("leads_to", ["nowhere", ".env"])
+def test_a_link_that_leads_nowhere_is_told_and_not_taken_for_no_file(leads_to: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").symlink_to(tmp_path / leads_to)
+
+    with pytest.raises(SettingsError, match=r"\.env cannot be read \("):
+        read_settings({}, tmp_path / ".env")
+
+
+@pytest.mark.parametrize("odd", ["xoxb-1\nxoxb-2", "xoxb-1\r\nX: y", "xoxb-1\0", "x\0o\0x\0b\0-\0", "xoxb-\x1b[2J"])
+def test_a_secret_is_one_line_also_where_its_file_is_replaced(odd: str, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    given = {"SLACK_APP_TOKEN": "xapp-1", "SLACK_BOT_TOKEN_FILE": str(file)}
+    file.write_text(odd, newline="")
+    with pytest.raises(SettingsError, match="SLACK_BOT_TOKEN_FILE must be one line of text") as refused:
+        read_settings(given)
+    assert "xoxb" not in str(refused.value)
+
+    file.write_text("xoxb-good\n")
+    token = read_settings(given).require_slack().bot_token
+    file.write_text(odd, newline="")
+
+    assert token.current() == "xoxb-good"
+
+
+@pytest.mark.parametrize("name", ["PROMETHEUS_CA_FILE", "REDIS_CA_FILE"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 99, b"-----BEGIN CERTIFICATE-----\nx\n", b"\xff\xfe-\0", b"no"])
+def test_a_file_without_certificates_is_told(name: str, content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes(content)
+
+    with pytest.raises(SettingsError, match=r"ca\.pem\" cannot be read \(holds no certificate in PEM\)"):
+        read_settings({name: str(file), "REDIS_URL": "rediss://redis"})
+
+
+def test_whatever_stands_around_certificates_is_no_matter(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes("# Autorité de certification\r\n".encode("latin-1") + Path(certifi.where()).read_bytes())
+
+    assert read_settings({"PROMETHEUS_CA_FILE": str(file)}).prometheus.ca_file == file

@@ -22,8 +22,8 @@ RENAMED = OLD | {"handle": "former-managers"}
 NEW = {"id": "S0OTHERS", "handle": "release-managers", "date_delete": 0, "users": [MAYA]}
 
 
-def a_person(user: str = MAYA, *, is_bot: bool = False, home: str = TEAM) -> Person:
-    return Person(id=user, team=TEAM, home=home, is_bot=is_bot)  # type: ignore[arg-type]  # an id is text
+def a_person(user: str = MAYA, *, home: str = TEAM) -> Person:
+    return Person(id=user, team=TEAM, home=home)  # type: ignore[arg-type]  # an id is text
 
 
 @pytest.fixture
@@ -152,10 +152,35 @@ def test_an_app_that_cannot_ask_for_accounts_goes_by_the_groups(
         approvers.check_approver(a_person(LENA), GROUP)
 
 
-@pytest.mark.parametrize("program", [a_person(is_bot=True), a_person("USLACKBOT")])
-def test_programs_and_reminders_do_nothing_at_all(program: Person) -> None:
+@pytest.mark.parametrize("program", ["USLACKBOT", "B0BOT00001", "", "None", "U", f" {MAYA}", f"{MAYA}\n", MAYA.lower()])
+def test_whoever_has_no_id_of_an_account_does_nothing_at_all(program: str) -> None:
     with pytest.raises(Refusal, match="Only people may decide"):
-        Approvers.check_member(program)
+        Approvers.check_member(a_person(program))
+
+
+@pytest.mark.parametrize("name", ["@release-managers", "S0MANAGERS"])
+def test_a_disabled_group_lets_nobody_through_however_it_is_named(
+    approvers: Approvers, slack: FakeSlack, name: str
+) -> None:
+    slack.groups = [OLD | {"date_delete": 1_700_000_000}]
+
+    with pytest.raises(Refusal, match="is disabled: enable it in Slack"):
+        approvers.check_approver(a_person(LENA), ApprovalRule(approvers=(name,)))
+
+
+def test_a_group_named_by_its_id_is_asked_although_slack_does_not_list_it(
+    approvers: Approvers, slack: FakeSlack
+) -> None:
+    """As those of a whole organisation may be."""
+    slack.groups = []
+
+    approvers.check_approver(a_person(MAYA), ApprovalRule(approvers=("S0MANAGERS",)))
+
+
+def test_groups_named_by_their_ids_do_without_the_list_of_all(approvers: Approvers, slack: FakeSlack) -> None:
+    slack.fail("usergroups.list", "internal_error", times=9)
+
+    approvers.check_approver(a_person(MAYA), ApprovalRule(approvers=("S0MANAGERS",)))
 
 
 def test_in_an_org_wide_install_the_workspace_that_was_named_is_asked(slack: FakeSlack, clock: FakeClock) -> None:

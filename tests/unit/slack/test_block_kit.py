@@ -32,11 +32,11 @@ from bot.model.story import Entry, EntryKind
 from bot.rollout.plans import make_retreat
 from bot.slack import blocks as b
 from bot.slack import forms, freezes, replies, views
+from bot.slack.app_home import Live, Page, home
 from bot.slack.blocks import Block, Message
 from bot.slack.cards import card
 from bot.slack.forms import StartForm
 from bot.slack.grammar import Verb
-from bot.slack.home import Live, Page, home
 from bot.slack.parsing import Command
 from bot.slack.thread import line
 from bot.words.language import Language

@@ -1,9 +1,15 @@
-"""Law: what came with a payload is answered at Slack's own addresses, and nowhere else."""
+"""Laws: what came with a payload is answered at Slack's own addresses, and nowhere else; what people read there holds
+no secret.
+"""
 
 from __future__ import annotations
 
-import pytest
+import json
 
+import pytest
+from slack_bolt import Respond
+
+from bot import redaction
 from bot.slack.client import web_client
 from tests.fakes.slack_client import FakeSlack
 
@@ -57,3 +63,33 @@ def test_nobody_elses(address: object) -> None:
 def test_slack_itself_answers_where_it_is() -> None:
     with FakeSlack() as slack:
         assert web_client("xoxb-1", f"{slack.url}/api/").is_slacks(slack.response_url)
+
+
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.postEphemeral", "chat.update", "views.open", "respond"])
+def test_nothing_that_people_read_in_slack_holds_a_secret(method: str) -> None:
+    """A pod's last words may, or an admission webhook's, or what somebody typed as a reason."""
+    redaction.forget()
+    redaction.learn("hunter-zwei-drei")
+    said = "it died of hunter-zwei-drei and https://u:hunter-vier@x.example/"
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": said}}
+    button = {
+        "type": "button",
+        "action_id": "a",
+        "value": "v:hunter-zwei-drei",
+        "text": {"type": "plain_text", "text": "B"},
+    }
+    blocks = [section, {"type": "context", "elements": [section["text"]]}, {"type": "actions", "elements": [button]}]
+    with FakeSlack() as slack:
+        match method:
+            case "views.open":
+                slack.client.views_open(trigger_id="t", view={"type": "modal", "blocks": blocks})
+            case "respond":
+                slack.client.respond(Respond(response_url=slack.response_url), {"text": said, "blocks": blocks})
+            case _:
+                slack.client.api_call(method, json={"channel": "C1", "user": "U1", "text": said, "blocks": blocks})
+        (sent,) = slack.said(method)
+
+    text = json.dumps(sent, ensure_ascii=False)
+    assert "it died of … and https://u:…@x.example/" in text
+    assert text.replace("v:hunter-zwei-drei", "").count("hunter") == 0
+    assert "v:hunter-zwei-drei" in text  # what a button carries for us is ours, and has to be what it was

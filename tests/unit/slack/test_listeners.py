@@ -61,6 +61,7 @@ class Workspace:
             *services or (a_service(approvals=RULE), a_service(name="ratings"))
         )
         self.late = 0.0
+        self.now = 10.0  # as Slack's messages have it
         self.paused: list[float] = []
         self._elapsed = itertools.count()
         self._serial = itertools.count(1)
@@ -73,6 +74,7 @@ class Workspace:
             executor=Inline(),
             monotonic=lambda: next(self._elapsed) * self.late,
             pause=self.paused.append,
+            now=lambda: self.now,
             voices=voices,
         )
 
@@ -643,6 +645,8 @@ def test_a_mention_is_answered_in_its_thread_and_a_refusal_to_the_person_alone(w
     "sent",
     [
         {"user": "USLACKBOT"},
+        {"user": ""},
+        {"user": None},
         {"bot_id": "B0OTHER"},
         {"bot_profile": {"id": "B0OTHER"}},
         {"subtype": "bot_message"},
@@ -660,6 +664,24 @@ def test_a_mention_by_a_program_or_from_another_organisation_changes_nothing(
     workspace.event({**event, "channel": "C0RELEASES", "ts": "9.1", **sent})
 
     assert [rollout.phase for rollout in workspace.controller.live()] == ["mirroring"]
+
+
+@pytest.mark.parametrize(("ts", "served"), [("1000.1", 1), ("950.9", 1), ("940.0", 0), ("nan", 0), ("", 0)])
+def test_a_mention_that_slack_delivers_long_after_it_was_written_changes_nothing(
+    workspace: Workspace, ts: str, served: int
+) -> None:
+    """Nobody took it at first, so Slack tries again after a minute and after five: another stage may ask by then."""
+    workspace.now = 1000.5
+    before = workspace.asking()
+    event = {"type": "app_mention", "user": MAYA, "team": TEAM, "text": "<@U0BOT00001> approve reviews"}
+
+    workspace.event({**event, "channel": "C0RELEASES", "ts": ts, "thread_ts": "9.0"})
+
+    assert sum(after != before for after in workspace.controller.live()) == served
+    heard = [one["text"] for one in workspace.slack.said("chat.postEphemeral")]
+    assert served or heard == [
+        "This reached me more than 50 seconds after it was written, so I have done nothing. Please try again."
+    ]
 
 
 def test_of_an_org_wide_app_the_workspace_that_was_named_is_served_and_no_other() -> None:

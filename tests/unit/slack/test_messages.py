@@ -29,7 +29,7 @@ def test_a_deployment_may_be_named_for_what_it_is_and_not_for_its_version() -> N
 
 
 def test_errors_are_the_same_in_the_sentence_and_in_the_table() -> None:
-    rows = [["Check", "Verdict", "v2", "v1", "Allowed"], ["Errors", "worse", "28 % (34 of 122)", "none of 126", "5 %"]]
+    rows = [["Check", "Verdict", "v2", "v1", "Allowed"], ["Errors", "worse", "28 % of 122", "none of 126", "5 %"]]
     table = b.data_table("Checks", rows)
 
     assert wrong_in((b.section("v2 is worse: errors 28 % (34 of 122), v1 none of 126."), table)) == []

@@ -162,7 +162,7 @@ def test_each_finding_stands_below_the_field_that_it_is_about(workspace: Workspa
     assert below(refused, "version").count("reviews-v2") == 2
     assert "reviews-v1" in below(refused, "service")
     assert "mentioned by somebody else" in below(refused, "service")
-    assert "67 %" in below(refused, "weights")
+    assert "67\N{NO-BREAK SPACE}%" in below(refused, "weights")
     assert "approve" in below(refused, "auto")
     assert below(refused, "because") == below(refused, "seconds") == ""
 

@@ -19,7 +19,7 @@ from bot.model.rollout import Phase, Rollout, RolloutId
 PATIENCE = 300.0  # seconds after which a count that could not be had is given up
 
 
-class Closing:
+class LastCounts:
     """Remembers which rollouts have ended without their last count, and takes it."""
 
     def __init__(self) -> None:
@@ -41,14 +41,14 @@ class Closing:
                 windows = [_window(one, theirs) for one in due.values()]
                 for each, row in metrics.read(windows).items():
                     if isinstance(row, Figures):
-                        self._close(due[each], row, store)
+                        self._complete(due[each], row, store)
         except Fault:
             pass  # nothing hangs on it but a figure, and that its system is away is told elsewhere
         for each, one in due.items():
             if now > _when(one) + PATIENCE:
                 self._waiting.pop(each, None)
 
-    def _close(self, rollout: Rollout, row: Figures, store: Store) -> None:
+    def _complete(self, rollout: Rollout, row: Figures, store: Store) -> None:
         exposure = exposed(rollout.exposure, rollout, row)
         state = replace(rollout.analysis_state, exposure=exposure, until=row.end)
         # Where somebody has cleaned up after it, what they stored stays, with the figures from before.

@@ -22,7 +22,7 @@ from bot.model.service import ServiceConfig
 from bot.words.sentence import Code, Sentence, Text, TypedIn, said, together
 
 
-class Claim(StrEnum):
+class AdoptionCause(StrEnum):
     """Why the service may take the annotations up."""
 
     FORGOTTEN = "forgotten"  # the store has never heard of their owner
@@ -31,14 +31,14 @@ class Claim(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Adoptable:
     """Annotations that the service may take up, and why."""
 
     annotations: RolloutAnnotations
-    claim: Claim
+    cause: AdoptionCause
 
 
-def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
+def left_behind(service: ServiceConfig, ports: Ports) -> Adoptable | None:
     """Annotations that an abort of ``service`` has to go by, because the store has no live rollout of it to go by.
 
     None where the store has one; also where it has none and the VirtualService bears no annotations.
@@ -62,9 +62,9 @@ def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
         if unreadable is not None:
             annotations = _of_live(service, annotations, ports.store)
         heartbeat = heartbeat_of(service, ports.mesh)
-        found = claim(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
-        if unreadable is None or found is Claim.UNREADABLE:
-            return Found(annotations=annotations, claim=found)
+        found = adoption_cause(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
+        if unreadable is None or found is AdoptionCause.UNREADABLE:
+            return Adoptable(annotations=annotations, cause=found)
     if isinstance(unreadable, Unreadable):
         bare = said("controller.no_annotations", name=service.routes_names)
         raise _nobody_knows_home(service, unreadable, bare) from unreadable
@@ -120,7 +120,9 @@ def _nobody_knows_home(service: ServiceConfig, record: Fault | None, annotations
     return Unreadable("Kubernetes", together(["" if record is None else record.sentence, annotations, ends]))
 
 
-def claim(service: ServiceConfig, annotations: RolloutAnnotations, store: Store, *, lives: bool) -> Claim:
+def adoption_cause(
+    service: ServiceConfig, annotations: RolloutAnnotations, store: Store, *, lives: bool
+) -> AdoptionCause:
     """Why ``service`` may take these annotations up. ``lives``: another bot, with a store of its own, looks after them.
 
     Raises:
@@ -130,7 +132,7 @@ def claim(service: ServiceConfig, annotations: RolloutAnnotations, store: Store,
     """
     live = next((key for key, one in store.busy().items() if one == annotations.owner), None)
     if live == service.key:
-        return Claim.UNREADABLE
+        return AdoptionCause.UNREADABLE
     what, owner = service.routes_names, annotations.owner
     if live is not None:
         status = TypedIn(f"status {_name(live)}")
@@ -175,7 +177,7 @@ def claim(service: ServiceConfig, annotations: RolloutAnnotations, store: Store,
     if lives:
         abort = TypedIn(f"abort {service.name}")
         raise Refusal(said("controller.annotations_alive", name=what, owner=owner, service=service.name, command=abort))
-    return Claim.ENDED if _is_known(store, service.key, annotations.owner) else Claim.FORGOTTEN
+    return AdoptionCause.ENDED if _is_known(store, service.key, annotations.owner) else AdoptionCause.FORGOTTEN
 
 
 def odd(service: ServiceConfig, target: Target) -> Sentence | None:
@@ -244,12 +246,12 @@ def held_by(service: ServiceConfig, owner: RolloutId, ports: Ports) -> Text:
         if annotations is None:
             return said("controller.held_bare", name=name, owner=owner, abandon=abandon)
         heartbeat = heartbeat_of(service, ports.mesh)
-        found = claim(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
+        found = adoption_cause(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
     except Refusal as refusal:
         return refusal.sentence
     except Fault as fault:
         return together([held, fault.sentence])
-    if found is Claim.ENDED:
+    if found is AdoptionCause.ENDED:
         return said("controller.held_by_ended", name=name, owner=owner, abandon=abandon, abort=abort)
     return said("controller.held_by_lost", name=name, owner=owner, command=Code(f"canary-bot abort {service.name}"))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-from bot.controller.closing import Closing
 from bot.controller.decisions import Abort
+from bot.controller.last_count import LastCounts
 from bot.controller.ports import Store
 from bot.model.errors import Fault
 from bot.model.rollout import Phase, Rollout, StageOutcome
@@ -116,13 +116,13 @@ def test_it_is_given_up_when_nobody_will_know_any_more() -> None:
 def test_a_count_that_could_not_be_stored_is_taken_again() -> None:
     rig, ended = aborted_without_figures()
     rig.metrics.outage = None
-    closing = Closing()
-    closing.note(ended)
+    last_counts = LastCounts()
+    last_counts.note(ended)
     now = (ended.ended_at or 0.0) + 60.0
 
-    closing.take(cast("Store", _Away(rig.store)), rig.metrics, now)
+    last_counts.take(cast("Store", _Away(rig.store)), rig.metrics, now)
     assert rig.newest() == ended
-    closing.take(rig.store, rig.metrics, now + 10.0)
+    last_counts.take(rig.store, rig.metrics, now + 10.0)
 
     assert rig.newest().exposure.requests > ended.exposure.requests
 

@@ -12,17 +12,17 @@ from bot.model.rollout import Phase, Rollout
 from bot.model.service import ServiceConfig
 from bot.slack import wording
 from bot.slack.accounts import Person
+from bot.slack.app_home import Live, Page, home
 from bot.slack.approvers import Approvers
 from bot.slack.forms import View
-from bot.slack.home import Live, Page, home
 from bot.slack.voices import Voices
 
 FEW = 5  # past rollouts of each service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HomeFacts:
-    """What is on the App Homes of all people; see ``home.Page``."""
+class AppHomeFacts:
+    """What is on the App Homes of all people; see ``app_home.Page``."""
 
     live: tuple[Rollout, ...]
     services: tuple[tuple[ServiceConfig, Rollout | None], ...]
@@ -41,7 +41,7 @@ class HomeFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HomePages:
+class AppHomePages:
     """Makes the pages.
 
     Attributes:
@@ -56,7 +56,7 @@ class HomePages:
     card: Callable[[Rollout], str] = lambda _rollout: ""
     heard: Callable[[], float | None] = lambda: 0.0
 
-    def facts(self) -> HomeFacts:
+    def facts(self) -> AppHomeFacts:
         """What is the same for everybody.
 
         Raises:
@@ -68,9 +68,9 @@ class HomePages:
         past = [one for history in histories.values() for one in history[:FEW] if one.ended]
         past.sort(key=lambda rollout: rollout.ended_at or 0.0, reverse=True)
         live, frozen = tuple(self.controller.live()), tuple(self.controller.freezes())
-        return HomeFacts(live=live, services=tuple(last), past=tuple(past), frozen=frozen)
+        return AppHomeFacts(live=live, services=tuple(last), past=tuple(past), frozen=frozen)
 
-    def page(self, person: Person, facts: HomeFacts) -> View:
+    def page(self, person: Person, facts: AppHomeFacts) -> View:
         """The App Home of this person."""
         page = Page(
             live=[self._live_for(person, rollout) for rollout in facts.live],

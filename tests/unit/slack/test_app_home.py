@@ -15,11 +15,11 @@ from bot.model.errors import Fault
 from bot.model.figures import Exposure, Judgement, SideFigures, Verdict
 from bot.model.rollout import Approval, Phase, Rollout, UserId
 from bot.slack.accounts import Person
+from bot.slack.app_home import MOST_ROLLOUTS, OPEN_CARD, Live, Page, home
+from bot.slack.app_home_refresh import AT_ONCE, FIGURES_EVERY, AppHomes, Source
 from bot.slack.blocks import Block
 from bot.slack.cards import ABORT, APPROVE, DETAILS, PAUSE
 from bot.slack.forms import NEW
-from bot.slack.home import MOST_ROLLOUTS, OPEN_CARD, Live, Page, home
-from bot.slack.homes import AT_ONCE, FIGURES_EVERY, Homes, Source
 from bot.slack.permalinks import Permalinks
 from bot.slack.voices import Voices
 from bot.words.language import Language
@@ -174,7 +174,7 @@ class Chores:
         self.clock = FakeClock()
         self.text = "mirroring"
         self.decided = "mirroring"
-        self.homes: Homes[str] = Homes(slack.client, self.clock)
+        self.homes: AppHomes[str] = AppHomes(slack.client, self.clock)
         self.homes.use(Source(lambda: self.text, lambda _state: self.decided, self.page))
 
     def page(self, person: Person, state: str) -> dict[str, Any]:

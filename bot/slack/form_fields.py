@@ -1,4 +1,4 @@
-"""Which field of the start form a finding of preflight belongs to: it stands below what has to be changed. Pure.
+"""Which field of the start form a problem belongs to: it stands below what has to be changed. Pure.
 
 It goes by what a sentence is about: the names that were put into it, and of what was typed too much or wrong by which
 sentence it is. Whatever is about neither is about the service as it is.
@@ -24,13 +24,13 @@ _FIELDS = {
 }
 
 
-def field_of(finding: Text, service: ServiceConfig | None, version: str) -> str:
-    """The field of the form that the finding stands below."""
-    typed = next((_FIELDS[one.key] for one in _sentences(finding) if one.key in _FIELDS), None)
+def field_of(problem: Text, service: ServiceConfig | None, version: str) -> str:
+    """The field of the form that the problem stands below."""
+    typed = next((_FIELDS[one.key] for one in _sentences(problem) if one.key in _FIELDS), None)
     if typed is not None:
         return typed
     canary = service.canary_name(version) if service is not None else ""
-    return VERSION if canary and any(canary in _words(name) for name in _names(finding)) else SERVICE
+    return VERSION if canary and any(canary in _words(name) for name in _names(problem)) else SERVICE
 
 
 def _sentences(text: Arg) -> Iterator[Sentence]:

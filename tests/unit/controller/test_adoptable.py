@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.cluster import virtual_service as virtual_services
-from bot.controller.claims import odd
+from bot.controller.adoptable import odd
 from bot.controller.controller import Controller
 from bot.controller.decisions import Abandon, By
 from bot.model.errors import Fault, Refusal, Unreadable

@@ -53,7 +53,7 @@ class _Shown:
     decided: Hashable
 
 
-class Homes(Generic[S]):
+class AppHomes(Generic[S]):
     """One per process: each replica looks after the pages that were opened through it."""
 
     def __init__(self, client: CountingClient, clock: Clock) -> None:
