@@ -50,7 +50,10 @@ def advisories(directory: Path) -> list[Advisory]:
     """
     found: list[Advisory] = []
     for path in sorted(directory.rglob("*.json")):
-        said = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            said = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as broken:
+            raise ValueError(f"{path} is no JSON") from broken
         if not isinstance(said, dict) or "id" not in said or "modified" not in said:
             raise ValueError(f"{path} is no OSV advisory")
         found.append(said)
@@ -77,7 +80,12 @@ def age(known: Iterable[Advisory], now: datetime) -> int:
 
 def main(directory: Path | None, pins: Iterable[Pin], now: datetime) -> int:
     """Print what is known, and tell the exit code."""
-    if directory is None or not directory.is_dir() or not (known := advisories(directory)):
+    try:
+        known = advisories(directory) if directory is not None and directory.is_dir() else []
+    except ValueError as broken:
+        print(broken)
+        return 2
+    if not known:
         print("No advisories: ADVISORIES=DIR names a copy of the OSV database; SECURITY.md says where to get one.")
         return 2
     days = age(known, now)

@@ -20,6 +20,8 @@ from bot.model.rollout import ENDED, Phase, RolloutId
 DAY = 86400.0  # seconds
 REFUSED_KEPT = 20  # refused starts of a service; a rollout's are by ``Retention``
 REFUSED_FOR = 3600.0  # seconds a refused start is kept at least: it may not have been told yet
+REFUSED_MOST = 100  # and no more of them, however young: everybody may ask for another, as fast as they can
+YOUNG_MOST = 1000  # rollouts of a service that are kept for being young, or what ``Retention`` has, if that is more
 WORDS_FOR = 30 * DAY  # seconds: what nobody has delivered, nor given up, by then is nobody's
 SERVICES_AT_ONCE = 20  # are looked through in one call,
 REMOVALS_AT_ONCE = 100  # and so many rollouts removed
@@ -148,9 +150,7 @@ class RedisRetention:
         for one in self._too_old(self._past(keys), now):
             if removed == limit:
                 break
-            own = (keys.rollout(one.id), keys.story(one.id), keys.card(one.id))
-            names = (keys.history, keys.active, *own, keys.cards, keys.tries)
-            removed += int(str(self._client.eval(REMOVE, len(names), *names, one.id, one.text)))
+            removed += _remove(self._client, keys, one.id, one.text)
         self._client.eval(FORGET, 4, keys.outbox, keys.tries, keys.history, keys.aside, WORDS_FOR)
         return removed
 
@@ -175,10 +175,32 @@ class RedisRetention:
         # What users are on may be its doing, however long ago that was.
         promoted = next((one for one in others if one.phase == Phase.PROMOTED), None)
         old = [one for one in refused[REFUSED_KEPT:] if one.at < now - REFUSED_FOR]
-        youngest = now - self._retention.days * DAY
-        beyond = [one for one in others[self._retention.rollouts :] if one.at < youngest and one is not promoted]
+        youngest, most = now - self._retention.days * DAY, max(YOUNG_MOST, self._retention.rollouts)
+        beyond = [one for one in others[self._retention.rollouts :] if one.at < youngest]
+        beyond += [one for one in others[most:] if one.at >= youngest]
+        beyond = [one for one in beyond if one is not promoted]
         old += [one for one in beyond if one.phase in _OVER]
         yield from sorted(old, key=lambda one: one.at)
+
+
+def remember_refused(client: RedisClient, key: str, rollout_id: RolloutId, at: float) -> None:
+    """Note that a start was refused at ``at``, and remove the oldest where there are too many.
+
+    Whoever asks pays for it, so that nobody can make more than the leader removes.
+    """
+    keys = Keys(service=key)
+    client.zadd(keys.refused, {rollout_id: at})
+    for one in client.zrange(keys.refused, 0, -REFUSED_MOST - 1):
+        text = client.get(keys.rollout(RolloutId(one)))
+        _remove(client, keys, RolloutId(one), "" if text is None else str(text))
+        client.zrem(keys.refused, one)
+
+
+def _remove(client: RedisClient, keys: Keys, rollout_id: RolloutId, text: str) -> int:
+    """Remove a rollout whose record is still what was read ("": none); 1 if that was so."""
+    own = (keys.rollout(rollout_id), keys.story(rollout_id), keys.card(rollout_id))
+    names = (keys.history, keys.active, *own, keys.cards, keys.tries)
+    return int(str(client.eval(REMOVE, len(names), *names, rollout_id, text)))
 
 
 def _phase(text: str) -> str:

@@ -14,7 +14,16 @@ from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_connection import RedisClient, connect
 from bot.adapters.redis_deduplication import REMEMBERED_FOR, RedisDeduplication
 from bot.adapters.redis_freezes import RedisFreezes
-from bot.adapters.redis_retention import DAY, REFUSED_FOR, REFUSED_KEPT, REMOVE, RedisRetention, Retention
+from bot.adapters.redis_retention import (
+    DAY,
+    REFUSED_FOR,
+    REFUSED_KEPT,
+    REFUSED_MOST,
+    REMOVE,
+    YOUNG_MOST,
+    RedisRetention,
+    Retention,
+)
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.serialization import FREEZES_STORY, Keys
 from bot.controller.ports import CardRef
@@ -112,6 +121,31 @@ def test_refused_starts_have_a_smaller_bound_of_their_own_and_are_told_before_th
     assert RedisRetention(shop.client).tidy(BEGAN + REFUSED_FOR + 60) == 5
     assert len(shop.kept()) == REFUSED_KEPT + 1
     assert shop.kept()[0] == "r1"
+
+
+def test_refused_starts_of_one_hour_are_bounded_by_whoever_asks_for_another(shop: Shop) -> None:
+    """A member of the workspace may ask faster than the leader removes."""
+    shop.past(Phase.PROMOTED)
+    sizes = set[int]()
+    for number in range(2, 3 * REFUSED_MOST):
+        shop.store.file(rollout(number, phase=Phase.REFUSED), [entry("not now")])
+        sizes.add(len(shop.names()))
+
+    newest = [f"r{number}" for number in range(2 * REFUSED_MOST, 3 * REFUSED_MOST)]
+    assert shop.server.client.zrange(KEYS.history, 0, -1) == ["r1", *newest]
+    assert len(shop.names(KEYS.story(RolloutId("*")))) == REFUSED_MOST + 1
+    assert max(sizes) == len(shop.names())
+    assert [one.spec.id for one in shop.store.history(KEY)] == ["r1"]
+
+
+def test_young_rollouts_are_bounded_as_well(shop: Shop) -> None:
+    """Whoever starts and aborts all day fills nothing up."""
+    shop.past(Phase.PROMOTED, *[Phase.ABORTED] * (YOUNG_MOST + 5))
+    retention = RedisRetention(shop.client, FEW)
+
+    assert retention.tidy(BEGAN) + retention.tidy(BEGAN) == 5  # the promoted one is needed, and counts
+
+    assert len(shop.server.client.zrange(KEYS.history, 0, -1)) == YOUNG_MOST + 1
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, "null", '{"rollout":[]}', '{"rollout":{"phase":{}}}', "\x00", ""])

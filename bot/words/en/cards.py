@@ -27,6 +27,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.state_return": "{share} of users back",
     "slack.in_brackets": " ({why:clause})",
     "slack.reason": "Reason: ",
+    "slack.not_in_force": "Not in force yet: the routes of this step are not written.",
     "slack.all_on": "All users are on {version}.",
     # wording, what stages and buttons do
     "slack.stage_mirror": "Mirror {share} of requests to {version}",

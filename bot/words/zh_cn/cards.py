@@ -27,6 +27,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.state_return": "{share} 的用户已切回",
     "slack.in_brackets": "（{why:clause}）",
     "slack.reason": "原因：",
+    "slack.not_in_force": "尚未生效：此步骤的路由还没有写入。",
     "slack.all_on": "所有用户都在 {version} 上。",
     # wording, what stages and buttons do
     "slack.stage_mirror": "将 {share} 的请求镜像到 {version}",

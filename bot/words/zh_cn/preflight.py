@@ -212,15 +212,21 @@ SENTENCES: Mapping[str, str] = {
     "preflight.sends_as_well": "VirtualService {other} 也把请求发往 {senders}。",
     "preflight.move_them": "这些请求不遵循发布的权重：没有子集时会立刻到达金丝雀，用主版本的子集时升级期间也留在那里。"
     "请把它们移到 {name}，或接受这一点。",
+    "preflight.list_it_too": "这些请求不遵循发布的权重：没有子集时会立刻到达金丝雀，"
+    "用主版本的子集时升级期间也留在那里。请在 services.yaml 的 {service} 中写上 {key}，"
+    "它们便会一起切换；或者接受这一点。",
     "preflight.delegate_hidden": "VirtualService {root} 委托给 {name}，但后者的 exportTo 使其在那里不可见。",
     "preflight.export_to_root": "请把 {space} 加到它的 {field} 中，否则它的路由在那里不生效。",
     "preflight.root_mirrors": "VirtualService {root} 对委托给 {name} 的请求做了流量镜像。",
+    "preflight.root_drops_copies": "由于 VirtualService {root} 的 {fields}，Istio 会丢弃 {name} 中"
+    "只对部分方法做流量镜像的路由，金丝雀收不到镜像请求。",
+    "preflight.say_it_there_too": "请在 {name} 的每条路由中写上相同的条件；如果所有请求都可以重复，也可以写 {key}。",
     "preflight.remove_roots_mirror": "没有单独设置流量镜像的路由会继承它：请在那里删除，否则流量镜像会一直继续。",
     "preflight.astray": "VirtualService {name} 没有 hosts，任何命名空间的 VirtualService 都没有委托给它。",
     "preflight.give_hosts": "它的路由不生效，发布不会切换任何用户：请为它设置 {field}，或委托给它。",
     "preflight.astray_here": "VirtualService {name} 没有 hosts，所在命名空间中也没有委托给它的对象。",
     "preflight.look_elsewhere": "除非其他命名空间的 VirtualService 委托给它，否则它的路由不生效：请先检查那里。",
-    "preflight.faults": "路由 {route} 注入了故障（{kinds}），它们会被当作真实故障计数。",
+    "preflight.faults": "{name} 的 {route} 注入了故障（{kinds}），它们会被当作真实故障计数。",
     "preflight.remove_faults": "启动前请删除 {field}，否则注入的错误和延迟会算在服务头上。",
     "preflight.port_protocol": "Service {service} 的端口 {port} 的 appProtocol 是 {protocol}，Istio 不把它当作 HTTP。",
     "preflight.port_name": "Service {service} 的端口 {port} 名为 {name}，Istio 不把它当作 HTTP。",

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from bot.cluster.virtual_service import with_routes
 from bot.model.errors import Cause
+from bot.model.rollout import Routes
 from bot.preflight import Examined, Unread, examine
 from bot.preflight.mesh import ELSEWHERE
-from tests.builders import a_service
+from sandbox.mesh.delegates import resolved
+from tests.builders import a_service, a_target
 from tests.snapshots import a_backend, a_gateway, a_rule, a_snapshot, a_virtual_service, texts
 
 
@@ -300,6 +303,35 @@ def test_a_root_of_another_namespace_is_told_by_its_mirror_and_by_what_it_does_n
     )
 
 
+@pytest.mark.parametrize(
+    ("conditions", "own", "fields"),
+    [
+        ([{"uri": {"prefix": "/team"}}], None, ""),
+        ([{"uri": {"prefix": "/team"}, "method": {"exact": "GET"}}], None, "`method`"),
+        ([{"method": {"exact": "GET"}}], [{"method": {"exact": "GET"}}], ""),
+        ([{"uri": {"prefix": "/team"}, "ignoreUriCase": True}], None, "`ignoreUriCase`"),
+        ([{"sourceNamespace": "shop", "ignoreUriCase": True}], None, "`ignoreUriCase` and `sourceNamespace`"),
+        ([{"ignoreUriCase": True}], [{"uri": {"prefix": "/a"}, "ignoreUriCase": True}], ""),
+    ],
+)
+def test_a_root_whose_conditions_leave_no_route_for_some_methods_is_told_and_the_mesh_has_none(
+    conditions: list[dict[str, Any]], own: list[dict[str, Any]] | None, fields: str
+) -> None:
+    delegate = {"name": "reviews", "namespace": "default"}
+    root = a_virtual_service("root", "shop", http=[{"match": conditions, "delegate": delegate}])
+    [route] = to(FULL, subset="v1")
+    ours = a_virtual_service(hosts=[], gateways=[], http=[route | ({"match": own} if own else {})])
+    mirrored = with_routes(ours, a_target(mirror_methods=("GET", "HEAD")), Routes(canary=0, mirror=True))
+
+    snapshot = a_snapshot(virtual_service=ours, virtual_services=(root,))
+    warning = "".join(texts(examine(a_service(mirror_methods=("GET", "HEAD")), "v2", snapshot).warnings))
+    assert warning.startswith(f"Under {fields} of VirtualService shop/root, Istio drops routes" if fields else "")
+    assert bool(warning) is bool(fields)
+    [joined] = resolved([root, mirrored])
+    mirrors = [one["name"] for one in joined["spec"]["http"] if "mirror" in one]
+    assert mirrors == ([] if fields else ["canarybot-mirror-0"])
+
+
 def test_annotations_of_an_older_rollout_would_be_taken_for_what_was_there_before() -> None:
     ours = a_virtual_service(http=[{"name": "canarybot-mirror-0", **to("reviews", subset="v1")[0]}])
     ours["metadata"]["annotations"] = {"canary-bot/restore": "{}", "canary-bot/heartbeat": "1", "team": "shop"}
@@ -345,7 +377,7 @@ def test_an_injected_fault_is_told_where_it_hits_our_users() -> None:
 
     (warning,) = texts(examine(a_service(), "v2", snapshot).warnings)
 
-    assert warning.startswith("The route http[0] injects faults (delay)")
+    assert warning.startswith("In VirtualService reviews, http route 1 injects faults (delay)")
 
 
 @pytest.mark.parametrize(

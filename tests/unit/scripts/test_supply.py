@@ -114,8 +114,13 @@ def test_without_advisories_the_audit_says_so_and_is_no_success(
     assert "SECURITY.md says where to get one" in capsys.readouterr().out
 
 
-def test_a_file_that_is_no_advisory_ends_the_audit(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text("[]")
+@pytest.mark.parametrize(
+    ("content", "says"), [("[]", "is no OSV advisory"), ("{", "is no JSON"), ("\xff", "is no JSON")]
+)
+def test_a_file_that_is_no_advisory_ends_the_audit_and_is_no_success(
+    content: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.json").write_text(content, encoding="latin-1")
 
-    with pytest.raises(ValueError, match=r"a\.json is no OSV advisory"):
-        audit.advisories(tmp_path)
+    assert audit.main(tmp_path, [PIN], NOW) == 2
+    assert f"a.json {says}" in capsys.readouterr().out

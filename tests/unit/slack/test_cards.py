@@ -102,6 +102,24 @@ def test_the_card_of_a_question_shows_what_is_asked_and_on_what_it_rests() -> No
     assert_slack_takes(message)
 
 
+@pytest.mark.parametrize(
+    ("phase", "stage", "settled_at", "is_said"),
+    [
+        (Phase.MIRRORING, 0, None, True),
+        (Phase.SHIFTING, 1, None, True),
+        (Phase.SHIFTING, 1, 5.0, False),
+        (Phase.SWITCHING_BACK, 7, None, True),
+        (Phase.UPGRADING, 6, None, False),
+    ],
+)
+def test_a_step_whose_routes_are_not_written_is_not_told_as_one_that_is(
+    phase: Phase, stage: int, settled_at: float | None, *, is_said: bool
+) -> None:
+    text = card(a_rollout(phase=phase, stage=stage, settled_at=settled_at), (), 10.0).text
+
+    assert text.endswith("Not in force yet: the routes of this step are not written.") is is_said
+
+
 def test_the_card_of_a_service_with_an_error_budget_tells_its_share_and_every_other_card_none() -> None:
     for budget in (None, ErrorBudget(objective=0.999, window=30 * 86400.0)):
         asking = at(1, asked_at=NOW - 60, budget=budget, user_rate=10.0)
