@@ -118,8 +118,17 @@ def _rival(ours: Object, governs: Iterable[Object], other: Object, subject: Subj
     elif senders:
         yield warns(
             said("preflight.sends_as_well", other=name, senders=tuple(senders)),
-            remedy=said("preflight.move_them", name=called(ours, home)),
+            remedy=_joining_remedy(ours, other, subject),
         )
+
+
+def _joining_remedy(ours: Object, other: Object, subject: Subject) -> Sentence:
+    """How its users move too: beside ours in services.yaml; of what is no http nothing can."""
+    service = subject.service
+    if not _sent_to(other, subject, ("http",)):
+        return said("preflight.move_them", name=called(ours, service.namespace))
+    key = naming([ours, *subject.snapshot.siblings, other], service.namespace)
+    return said("preflight.list_it_too", key=key, service=service.name)
 
 
 def _meeting(ours: Object, other: Object, subject: Subject) -> list[Item]:

@@ -55,6 +55,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.check_errors": "Errors",
     "slack.check_slower": "Over {n} ms",
     "slack.check_copies": "Copies",
+    "slack.check_typical": "Typical latency",
     "slack.check_requests": "Requests so far",
     "slack.check_harm": "Primary since mirroring",
     "slack.check_lost": "Users without a pod",

@@ -232,6 +232,9 @@ SENTENCES: Mapping[str, str] = {
     "preflight.sends_as_well": "VirtualService {other} sends requests to {senders} as well.",
     "preflight.move_them": "They follow none of the rollout's weights: without a subset they reach the canary at "
     "once, and with the primary's they stay there while it is upgraded. Move them to {name}, or accept it.",
+    "preflight.list_it_too": "They follow none of the rollout's weights: without a subset they reach the canary at "
+    "once, and with the primary's they stay there while it is upgraded. Write {key} for {service} in services.yaml, "
+    "so that they move too, or accept it.",
     "preflight.delegate_hidden": "VirtualService {root} delegates to {name}, whose exportTo hides it there.",
     "preflight.export_to_root": "Add {space} to its {field}: until then its routes apply nowhere there.",
     "preflight.root_mirrors": "VirtualService {root} mirrors what it delegates to {name}.",

@@ -55,6 +55,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.check_errors": "错误",
     "slack.check_slower": "慢于 {n} ms",
     "slack.check_copies": "镜像请求",
+    "slack.check_typical": "典型延迟",
     "slack.check_requests": "目前的请求数",
     "slack.check_harm": "镜像期间的主版本",
     "slack.check_lost": "找不到 Pod 的用户请求",

@@ -212,6 +212,9 @@ SENTENCES: Mapping[str, str] = {
     "preflight.sends_as_well": "VirtualService {other} 也把请求发往 {senders}。",
     "preflight.move_them": "这些请求不遵循发布的权重：没有子集时会立刻到达金丝雀，用主版本的子集时升级期间也留在那里。"
     "请把它们移到 {name}，或接受这一点。",
+    "preflight.list_it_too": "这些请求不遵循发布的权重：没有子集时会立刻到达金丝雀，"
+    "用主版本的子集时升级期间也留在那里。请在 services.yaml 的 {service} 中写上 {key}，"
+    "它们便会一起切换；或者接受这一点。",
     "preflight.delegate_hidden": "VirtualService {root} 委托给 {name}，但后者的 exportTo 使其在那里不可见。",
     "preflight.export_to_root": "请把 {space} 加到它的 {field} 中，否则它的路由在那里不生效。",
     "preflight.root_mirrors": "VirtualService {root} 对委托给 {name} 的请求做了流量镜像。",

@@ -89,7 +89,6 @@ SHARED = "istio-system/reviews-gateway"
 FULL = "reviews.default.svc.cluster.local"
 SAME_HOST = "has the same host"
 SENDS = "sends requests to reviews as well"
-TAKES = "takes the requests for"
 ON_THE_MESH: dict[str, Any] = {"gateways": ["mesh"], "hosts": ["reviews"]}
 
 

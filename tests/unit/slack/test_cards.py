@@ -13,6 +13,7 @@ from bot.analysis.without_figures import warming_up
 from bot.controller.decisions import ButtonToken
 from bot.model.errors import Refusal
 from bot.model.figures import UNTRIED, Exposure, Point
+from bot.model.judge_settings import STRICTNESS
 from bot.model.rollout import (
     Approval,
     Hold,
@@ -232,7 +233,8 @@ WHY = "v2 failed 28 % (34 of 122), v1 none of 126."
 
 def aborted(*, stage: int = 2, left: tuple[Walked, ...] = ABORTED, **changes: Any) -> Rollout:
     retreat = make_retreat(primary_touched=False)
-    bad = measured(at(stage), 60)
+    at_once = GateLimits(judge=replace(STRICTNESS, shield=False))
+    bad = measured(changed(at(stage), gates=at_once), 60)
     state = replace(bad.analysis_state, exposure=Exposure(requests=353.0, errors=42.0))
     ended = changes | {
         "retreat": retreat,
