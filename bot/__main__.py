@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -124,7 +125,11 @@ def _parser() -> argparse.ArgumentParser:
     recorded.add_argument(
         "--edition", type=int, choices=(1, 2), default=STRICTNESS.edition, help="of the judge; 2 judges live rollouts"
     )
-    recorded.add_argument("--shield", action="store_true", help="with its shield: would users have gone home?")
+    recorded.add_argument(
+        "--shield",
+        action=argparse.BooleanOptionalAction,
+        help="with its shield: would users have gone home? As the service has it by default",
+    )
     recorded.add_argument("--output", choices=("text", "json"), default="text")
     command("sign", _sign, "sign the records that Redis holds unsigned, once you know that they are right")
     recording = command("record", _record, "write a rollout's figures from Prometheus as a file that replay reads")
@@ -263,9 +268,11 @@ def _replay(arguments: argparse.Namespace) -> int:
     if arguments.service:
         catalogue = read_services(read_settings(environment(), ENV_FILE).services_file)
         judged_by = catalogue.get(arguments.service).gates.judge
-    shielded = arguments.shield  # which the second edition alone has
-    judged_by = for_edition(judged_by, SECOND.edition if shielded else arguments.edition)
-    answers = replay_second(lines, judged_by) if shielded else replay(lines, judged_by)
+    # The second edition alone has a shield, so whoever asks for it asks for that.
+    judged_by = for_edition(judged_by, SECOND.edition if arguments.shield else arguments.edition)
+    if arguments.shield is not None:
+        judged_by = replace(judged_by, shield=arguments.shield)
+    answers = replay_second(lines, judged_by) if judged_by.shield else replay(lines, judged_by)
     _say(map(json.dumps, answers) if arguments.output == "json" else map(status.replayed, answers))
     return 0
 

@@ -112,13 +112,13 @@ PROVEN = reviews(
         "judge": {"least": "3s", "pass_patience": 1.0},
     },
 )
-SHIELDED = {
+BY_ITSELF = {
     **PROVEN,
     "weights": [20, 40, 100],
     "stage": {**PROVEN["stage"], "approve": []},
     "switchback": [100],
-    "gates": {**PROVEN["gates"], "judge": {**PROVEN["gates"]["judge"], "shield": True}},
 }
+UNSHIELDED = reviews(gates={**reviews()["gates"], "judge": {"least": "5s", "shield": False}})
 CALLED = reviews(
     weights=[50, 100],
     switchback=[100],
@@ -161,24 +161,27 @@ SCENARIOS = {
             name="bad-canary",
             about="v2 starts failing at 40 %: users go home at once, it is aborted on copies",
             play=bad_canary,
-            services={"reviews": SHIELDED},
+            services={"reviews": BY_ITSELF},
             users_per_second=100.0,
         ),
         Scenario(
-            name="no-shield", about="the same without the shield: aborted without a human", play=unshielded_canary
+            name="no-shield",
+            about="the same without the shield: aborted without a human",
+            play=unshielded_canary,
+            services={"reviews": UNSHIELDED},
         ),
         Scenario(
             name="blip",
             about="v2 fails for some seconds at 40 %: users go home and return by themselves, promoted",
             play=blip,
-            services={"reviews": SHIELDED},
+            services={"reviews": BY_ITSELF},
             users_per_second=100.0,
         ),
         Scenario(
             name="users-only-fault",
             about="v2 fails users at 40 %, and no copies: they return once, then people are asked",
             play=users_only_fault,
-            services={"reviews": SHIELDED},
+            services={"reviews": BY_ITSELF},
             users_per_second=100.0,
         ),
         Scenario(name="bot-killed", about="the bot is killed at 40 % and started again: promoted", play=bot_killed),

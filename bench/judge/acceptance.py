@@ -33,7 +33,7 @@ from bench.judge.scenarios import (
 )
 from bench.judge.second import Beside, Loop
 
-SEEDS = (40917, 52063, 68141)  # written down before any of them was run
+SEEDS = (71993, 80621, 94307)  # written down before any of them was run
 LATE, USERS = "late", "for users only"
 PER_CENT = 100
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from kubernetes import client
 
 from bot import redaction
-from bot.adapters.clock import stopwatch
 
 REFRESH_SECONDS = 1.0  # between two looks at whether our credentials expire
 
@@ -15,7 +15,7 @@ Refresh = Callable[[client.Configuration], None]
 
 
 def now_and_then(
-    refresh: Refresh | None, every: float = REFRESH_SECONDS, now: Callable[[], float] = stopwatch
+    refresh: Refresh | None, every: float = REFRESH_SECONDS, now: Callable[[], float] = time.monotonic
 ) -> Refresh | None:
     """The client asks whether its credentials are still good before each request; this asks every so many seconds.
 

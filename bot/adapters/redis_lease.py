@@ -13,7 +13,7 @@ import structlog
 
 from bot.adapters.clock import stopwatch
 from bot.adapters.redis_connection import RedisClient, faults
-from bot.adapters.serialization import SIGNED
+from bot.adapters.serialization import FENCE_AHEAD, SIGNED
 from bot.model.signing import UNSIGNED, Signature, Signer
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -38,14 +38,14 @@ end
 """
 
 # Keeps or takes the lease; the answer is its number, or nothing when somebody else has it. A number is Redis' clock:
-# one of the day after tomorrow, or none at all ("nan"), is nobody's.
+# one of later (see FENCE_AHEAD), or none at all ("nan"), is nobody's.
 # KEYS: the lease, the last number  ARGV: who asks, milliseconds
 KEEP = (
     _TEXT
     + """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function is_ours(number) return number and number >= 0 and number <= now + 86400000 end
+local function is_ours(number) return number and number >= 0 and number <= now + FENCE_AHEAD * 1000 end
 local held = text(KEYS[1])
 if held then
   local fence, owner = string.match(held, '^(%d+) (.*)$')
@@ -61,7 +61,7 @@ local fence = string.format('%.0f', math.max(last + 1, now))
 redis.call('SET', KEYS[2], fence)
 redis.call('SET', KEYS[1], fence .. ' ' .. ARGV[1], 'PX', ARGV[2])
 return fence
-"""
+""".replace("FENCE_AHEAD", str(FENCE_AHEAD))
 )
 
 # What no replica can have written is taken for nothing.

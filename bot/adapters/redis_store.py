@@ -15,6 +15,7 @@ from bot.adapters.redis_connection import RedisClient, WrongKind, answers, fault
 from bot.adapters.redis_retention import remember_refused
 from bot.adapters.serialization import (
     CARDS,
+    FENCE_AHEAD,
     HISTORIES,
     SERVICES,
     WORDS,
@@ -53,8 +54,8 @@ local stored = redis.call('GET', KEYS[1])
 if stored == ARGV[2] then return 'marked' end
 
 local fence, newest = tonumber(ARGV[7]), tonumber(redis.call('GET', KEYS[7])) or 0
--- A fence is Redis' clock: one of the day after tomorrow is nobody's, and keeps nobody out.
-if newest > (tonumber(redis.call('TIME')[1]) + 86400) * 1000 then newest = 0 end
+-- A fence is Redis' clock: one of later is nobody's, and keeps nobody out.
+if newest > (tonumber(redis.call('TIME')[1]) + FENCE_AHEAD) * 1000 then newest = 0 end
 if fence > 0 and fence < newest then return 'fenced' end
 local revision = stored and cjson.decode(stored).rollout.revision or 0
 if revision ~= tonumber(ARGV[1]) then return 'stale' end
@@ -80,7 +81,7 @@ local marked = told and redis.call('HLEN', KEYS[6]) == 0
 if told then redis.call('HSET', KEYS[6], ARGV[3], ARGV[6]) end
 if fence > newest then redis.call('SET', KEYS[7], ARGV[7]) end
 return marked and 'marked' or 'written'
-""".replace("STORY_LINES", str(STORY_LINES))
+""".replace("STORY_LINES", str(STORY_LINES)).replace("FENCE_AHEAD", str(FENCE_AHEAD))
 
 # Since when a service's cards are out of date, by Redis' own clock: replicas' clocks may differ.
 # KEYS: the index  ARGV: the service

@@ -90,6 +90,10 @@ CARDS = "canary:index:cards"
 HISTORIES = "canary:{*}:history"
 # That everything here was signed once, by a replica with a key: what is unsigned since is nobody's.
 SIGNED = "canary:{signed}"
+
+# Seconds that a fence may be ahead of Redis' clock, which is what it is made of: as far as the clocks of two of its
+# servers may differ. Whatever is further ahead is nobody's: somebody put it there to shut out whoever leads.
+FENCE_AHEAD = 300
 # Freezes belong to no service, and share a hash tag of their own. A hash: scope to the freeze's JSON.
 FREEZES = "canary:{freezes}:now"
 # A stream: who froze and unfroze what, each line's JSON in the field ``line``. Append-only.

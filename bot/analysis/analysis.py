@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bot.analysis import conclusion, course, details
+from bot.analysis import conclusion, course, details, typical_latency
 from bot.analysis.amounts import of
 from bot.analysis.conclusion import Case, Conclusion, conclude
 from bot.analysis.gates import client_errors
@@ -110,7 +110,17 @@ def analyse(rollout: Rollout, row: Figures, *, ready: bool = True) -> tuple[Judg
         analysis_state, until=row.end, watermarks=watermarks, judge=editions.save(state), clients=clients
     )
     noted = course.noted(analysis_state, rollout, row)
-    return judgement, replace(noted, sums=sums, recent=recent, strikes=strikes)
+    copied = _copied(rollout, sums) if rollout.phase is Phase.MIRRORING and not rollout.current.on_copies else None
+    copied = noted.copied if copied is None else copied
+    return judgement, replace(noted, sums=sums, recent=recent, strikes=strikes, copied=copied)
+
+
+def _copied(rollout: Rollout, stage: Figures | None) -> float | None:
+    """The share of users' requests of which the canary got copies in the mirror stage; None of too few."""
+    if stage is None or stage.canary is None or stage.primary is None or stage.primary.requests <= 0:
+        return None
+    enough = stage.canary.requests >= rollout.spec.gates.judge.least_requests
+    return stage.canary.requests / stage.primary.requests if enough else None
 
 
 def _lately(rows: Sequence[Figures], end: float, back: float) -> Iterator[Figures]:
@@ -198,6 +208,7 @@ def _where(rollout: Rollout, *, ready: bool) -> editions.Where:
         users=rollout.phase is Phase.SHIFTING,
         ready=ready,
         on_copies=rollout.current.on_copies,
+        let=_was_let_begin(rollout),
     )
 
 
@@ -244,7 +255,7 @@ def _judgement(rollout: Rollout, case: Case, beside: Sequence[Finding]) -> Judge
     return Judgement(
         at=case.stage.end,
         verdict=verdict,
-        findings=(*ranked, *unproven, *details.find(rollout, case), *client_errors.detail(rollout, case.stage)),
+        findings=(*ranked, *unproven, *_details(rollout, case)),
         figures=case.stage,
         proven=word.proven,
         ask=_may_be_overruled(word, beside, doubts)
@@ -257,6 +268,12 @@ def _judgement(rollout: Rollout, case: Case, beside: Sequence[Finding]) -> Judge
         to_pass=expected.passing if expected is not None else None,
         home=bool(case.assessment.home.by) and verdict is not Verdict.FAIL,
     )
+
+
+def _details(rollout: Rollout, case: Case) -> Iterator[Finding]:
+    yield from details.find(rollout, case)
+    yield from typical_latency.find(rollout, case)
+    yield from client_errors.detail(rollout, case.stage)
 
 
 def _doubts(beside: Sequence[Finding]) -> list[Finding]:
@@ -329,4 +346,6 @@ def _forecast(rollout: Rollout, case: Case) -> Forecast | None:
         return None
     # Over the time that the counts span, which is not quite the stage's.
     rates = [side.per_second or side.requests / seconds for side in (sides.subject, sides.reference)]
-    return forecast(case.state, rollout.spec.gates.judge, *rates)
+    where = _where(rollout, ready=True)
+    expected = forecast(case.state, replace(rollout.spec.gates.judge, shield=not where.alone), *rates)
+    return expected if where.users else replace(expected, home=None)  # who is at home goes nowhere

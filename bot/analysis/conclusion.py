@@ -225,9 +225,14 @@ def _figures_alone(rollout: Rollout, case: Case) -> Text:
 
 
 def _slower(rollout: Rollout, case: Case) -> Account | None:
-    """Where only typical latency is doubted, the bound at which this stage's figures differ most."""
+    """What is said where only typical latency is doubted."""
+    return slower_at(rollout, case) if case.assessment.suspect == SLOWER else None
+
+
+def slower_at(rollout: Rollout, case: Case) -> Account | None:
+    """The bound at which this stage's figures differ most, to the worse for who is on trial."""
     sides = Sides.of(rollout, case.stage)
-    if case.assessment.suspect != SLOWER or sides.subject is None or sides.reference is None:
+    if sides.subject is None or sides.reference is None:
         return None
     here, there = sides.subject, sides.reference
     counted = [

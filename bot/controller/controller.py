@@ -119,6 +119,8 @@ class Controller(Lookup):
         self._webhooks = Webhooks(ports.webhooks, ports.clock, hook_run)
         # What a webhook has answered is so, whoever leads by now: it is stored without a lease, as commands are.
         self._answers_store = ports.store
+        # Services whose last rollout may owe calls, whatever services.yaml says of them by now; at first all of it.
+        self._owing = dict.fromkeys(service.key for service in services.values())
         self._workers = Workers(threads)
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -401,6 +403,8 @@ class Controller(Lookup):
             late: how many seconds after it was due the sweep begins.
         """
         started = self._stopwatch()
+        for rollout in live:
+            self._remember_owing(rollout)
         readings = observe.read_each(live, self._ports.metrics, self._ports.clock.now())
         self._notify_of_unread(live, readings)
         began = self._workers.each(lambda rollout: self.tick(rollout, readings.get(rollout.spec.id)), live)
@@ -448,11 +452,17 @@ class Controller(Lookup):
 
     def call_owed_webhooks(self) -> None:
         """Of rollouts that have ended: whoever ended one may have gone before its webhooks were told."""
-        for service in self._services.values():
-            if any(not hook.is_asked for hook in service.webhooks):
-                last = next(iter(self._ports.store.history(service.key, 1)), None)
-                if last is not None and last.ended:
-                    self._webhooks.call_due(last, self._record)
+        calling = (service.key for service in self._services.values() if hooks.tells(service.webhooks))
+        for key in dict.fromkeys((*calling, *self._owing.copy())):
+            last = next(iter(self._ports.store.history(key, 1)), None)
+            if last is not None and last.ended:
+                self._webhooks.call_due(last, self._record)
+            if last is None or (last.ended and not hooks.owes(last, self._ports.clock.now())):
+                self._owing.pop(key, None)
+
+    def _remember_owing(self, rollout: Rollout) -> None:
+        if hooks.tells(rollout.spec.webhooks):
+            self._owing[rollout.key] = None
 
     @property
     def _record(self) -> Record:
@@ -589,6 +599,7 @@ class Controller(Lookup):
         return created
 
     def _note_saved(self, saved: Rollout) -> None:
+        self._remember_owing(saved)
         self._saved.pop(saved.spec.id, None)
         self._saved[saved.spec.id] = saved.revision
         if len(self._saved) > REMEMBERED:

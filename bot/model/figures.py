@@ -21,11 +21,12 @@ CLIENT_CODES = ("401", "403", "404", "429")
 # Gates that every judgement may have: what the judge says, and that nothing was proven before nothing was compared.
 EVIDENCE = "evidence"
 UNPROVEN = "unproven"
+TYPICAL = "typical latency"  # of all buckets
 HARM = "harm"  # that the primary is worse since copies are made
 
 # What our own gates are called, each where it is found; a team's own gate of that name would be taken for ours.
 OWN_GATES = frozenset(
-    {EVIDENCE, UNPROVEN, HARM, "client errors", "errors", "warm-up", "metrics", "targets"}
+    {EVIDENCE, UNPROVEN, TYPICAL, HARM, "client errors", "errors", "warm-up", "metrics", "targets"}
     | {
         "traffic",
         "sample",
@@ -310,6 +311,7 @@ class AnalysisState:
         shown: whether the last stage with something to compare with was shown to be good.
         sample: what that rests on: its name, then requests and errors of the side on trial, then of the other one. It
             grows at every look, and is no reason to store what is otherwise the same: the next look finds it again.
+        copied: of the requests of users, the share that was copied in the mirror stage; None: too few to tell.
         strikes: of each limit that needs several bad reconciles, whether the last ones were.
         exposure: of users to the canary, over the whole rollout.
         bounds: milliseconds: what requests in ``points`` are counted slower than, shortest first.
@@ -327,6 +329,7 @@ class AnalysisState:
     before: SideFigures | None = None
     shown: bool = False
     sample: tuple[str, float, float, float, float] | None = field(default=None, compare=False)
+    copied: float | None = None
     strikes: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
     exposure: Exposure = Exposure()  # frozen
     bounds: tuple[float, ...] = ()

@@ -63,7 +63,8 @@ class JudgeSettings:
     Attributes:
         edition: of the judge, 1 or 2; a rollout keeps the one that it began with.
         alpha: probability of ever aborting a canary that is within tolerance.
-        patience: rows that must agree before an abort; 4 or 6 forgive longer blips and take longer.
+        patience: rows that must agree before an abort where nobody can be taken home; 4 or 6 forgive longer blips and
+            take longer.
         alpha_pass, pass_patience: the same for passing a canary that is worse than the margin.
         active, hazard, stage_injection: of the capital, how much bets from the start, how much of the reserve joins per
             row, and at a stage's first row; the reserve catches a canary that turns bad late.
@@ -75,6 +76,8 @@ class JudgeSettings:
         latency_after: slow requests before it are cold caches and do not count; errors always do, users see them.
         no_data_after: silence of a side that is said aloud.
         shield: whether users are taken home at low evidence, while the canary is judged by copies.
+        slower_asks: whether people are asked about a canary whose typical latency is beyond what is allowed; else that
+            is shown, and keeps nothing from going on.
         home: that evidence, as odds: 20 is 20 to 1 by errors; four times as much by latency.
         returns: times that users go back to the canary without anybody being asked.
     """
@@ -100,6 +103,7 @@ class JudgeSettings:
     latency_after: float = 60.0
     no_data_after: float = 120.0
     shield: bool = False
+    slower_asks: bool = True
     home: float = 20.0
     returns: int = 1
 
@@ -126,13 +130,15 @@ class JudgeSettings:
 
 
 FIRST = JudgeSettings()
-SECOND = JudgeSettings(edition=2, active=0.7, hazard=1 / 400, vote_patience=8)
+SECOND = JudgeSettings(edition=2, active=0.7, hazard=1 / 400, vote_patience=8, shield=True)
 STRICTNESS = SECOND  # of rollouts that begin now
-OF_AN_EDITION = ("edition", "active", "hazard", "vote_patience")
+OF_AN_EDITION = ("edition", "active", "hazard", "vote_patience", "shield")
 
 
 def for_edition(settings: JudgeSettings, edition: int) -> JudgeSettings:
     """The same for another edition: what is as one of them ships it becomes what that edition ships."""
+    if settings.edition == edition:
+        return settings
     theirs, ours = (FIRST, SECOND) if edition == SECOND.edition else (SECOND, FIRST)
     shipped = {name: getattr(ours, name) for name in OF_AN_EDITION if getattr(settings, name) == getattr(theirs, name)}
     return replace(settings, **shipped)

@@ -91,6 +91,7 @@ class Routes:
         return f"{self.primary}/{self.canary}" + (" with mirror" if self.mirror else "")
 
 
+NEARLY_ALL = 0.95  # of users' requests: where so many are copied, the others are no reason to ask people
 HOME = Routes(canary=0)
 ALL_CANARY = Routes(canary=100)
 
@@ -677,6 +678,13 @@ class Rollout:
     def copies_some(self) -> bool:
         """Whether its mirror copies some requests only."""
         return self.spec.target.mirror_methods is not None or bool(self.spec.target.route_names)
+
+    @property
+    def copies_suffice(self) -> bool:
+        """Whether the canary's copies tell how it would serve users: all of their requests are copied, or nearly all
+        were in the mirror stage.
+        """
+        return not self.copies_some or (self.analysis_state.copied or 0.0) >= NEARLY_ALL
 
     @property
     def goes_home(self) -> bool:

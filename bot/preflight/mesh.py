@@ -26,7 +26,7 @@ from bot.cluster.objects import (
     namespace_of,
     title,
 )
-from bot.cluster.virtual_service import is_inserted
+from bot.cluster.virtual_service import is_inserted, label_of
 from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, blocks, kubectl, patch, warns
 from bot.preflight.scope import applies, is_seen, meeting
@@ -118,8 +118,17 @@ def _rival(ours: Object, governs: Iterable[Object], other: Object, subject: Subj
     elif senders:
         yield warns(
             said("preflight.sends_as_well", other=name, senders=tuple(senders)),
-            remedy=said("preflight.move_them", name=called(ours, home)),
+            remedy=_joining_remedy(ours, other, subject),
         )
+
+
+def _joining_remedy(ours: Object, other: Object, subject: Subject) -> Sentence:
+    """How its users move too: beside ours in services.yaml; of what is no http nothing can."""
+    service = subject.service
+    if not _sent_to(other, subject, ("http",)):
+        return said("preflight.move_them", name=called(ours, service.namespace))
+    key = naming([ours, *subject.snapshot.siblings, other], service.namespace)
+    return said("preflight.list_it_too", key=key, service=service.name)
 
 
 def _meeting(ours: Object, other: Object, subject: Subject) -> list[Item]:
@@ -264,12 +273,17 @@ def _written(key: NamespacedName) -> Item:
 def _faults(subject: Subject) -> Iterator[Problem]:
     virtual_service: Object = subject.snapshot.virtual_service or {"metadata": {}, "spec": {}}
     home = namespace_of(virtual_service, subject.service.namespace)
-    for number, route in enumerate(virtual_service["spec"].get("http") or (), start=1):
+    http = virtual_service["spec"].get("http") or []
+    for route in http:
         hosts = [(one.get("destination") or {}).get("host") for one in route.get("route") or ()]
         if route.get("fault") and any(subject.is_at(host, home) for host in hosts):
-            label = str(route.get("name") or f"http[{number - 1}]")
             yield warns(
-                said("preflight.faults", route=label, kinds=tuple(sorted(route["fault"]))),
+                said(
+                    "preflight.faults",
+                    name=title(virtual_service),
+                    route=label_of(http, route),
+                    kinds=tuple(sorted(route["fault"])),
+                ),
                 remedy=said("preflight.remove_faults", field=Code("fault")),
             )
 

@@ -7,7 +7,7 @@ an abort or an end are called beside everything else, and given up after their r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,17 @@ class Answer:
 def due(rollout: Rollout, now: float) -> tuple[Call, ...]:
     """What is to be called now, the ones to be called again only after a pause."""
     return tuple(call for call in of_now(rollout, now) if _is_due(_run(rollout, call), now))
+
+
+def tells(webhooks: Iterable[Webhook]) -> bool:
+    """Whether any of these is told of an abort or an end."""
+    return any(not hook.is_asked for hook in webhooks)
+
+
+def owes(rollout: Rollout, now: float) -> bool:
+    """Whether any call of an ended rollout is still to be made, now or after a pause."""
+    runs = (_run(rollout, call) for call in of_now(rollout, now))
+    return any(run is None or run.state is HookState.CALLED for run in runs)
 
 
 def _is_due(run: HookRun | None, now: float) -> bool:

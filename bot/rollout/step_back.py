@@ -95,9 +95,9 @@ def _stage(rollout: Rollout, observed: Observation, plan: tuple[Stage, ...], fro
 
 def may_return(rollout: Rollout, times: int) -> bool:
     """Whether users return by themselves after so many step backs: not where copies are of some requests only, which
-    says nothing of the others.
+    says nothing of the others, unless those were hardly any.
     """
-    return times <= rollout.spec.gates.judge.returns and not rollout.copies_some
+    return times <= rollout.spec.gates.judge.returns and rollout.copies_suffice
 
 
 def go_back(rollout: Rollout, now: float) -> Change:
@@ -132,6 +132,6 @@ def why_asked(rollout: Rollout) -> Text:
     times = len(rollout.step_backs)
     if not rollout.current.on_copies or may_return(rollout, times):
         return ""
-    if rollout.copies_some:
+    if not rollout.copies_suffice:
         return said("rollout.copies_some", version=rollout.spec.version)
     return said("rollout.home_again", n=times)

@@ -70,6 +70,8 @@ class LatencySection(Section):
     """As for errors."""
     margin_slack: Share = _JUDGE.slow.margin_slack
     """As for errors."""
+    slower: Literal["ask", "observe"] = "ask"
+    """What is done about a typical latency above 1.1 times the other side's: people are asked, or it is only shown."""
     quantile: Open = 0.99
     """The quantile that `max` is about."""
     maximum: Annotated[StrictFloat, Field(gt=0)] | None = Field(default=None, alias="max")
@@ -125,7 +127,7 @@ class JudgeSection(Section):
     alpha: Open = _JUDGE.alpha
     """The probability of ever aborting a canary that is within tolerance."""
     patience: Rows = _JUDGE.patience
-    """How many scrapes have to agree before an abort."""
+    """How many scrapes have to agree before an abort, without `shield` and once the upgrade began; else five."""
     alpha_pass: Open = _JUDGE.alpha_pass
     """The probability of ever passing a canary that is beyond the margin."""
     pass_patience: Rows = _JUDGE.pass_patience
@@ -356,6 +358,7 @@ class GatesSection(Section):
             latency_after=self.warm_up,
             no_data_after=judge.no_data_after,
             shield=judge.shield,
+            slower_asks=latency.slower == "ask",
             home=judge.home,
             returns=judge.returns,
         )

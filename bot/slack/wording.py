@@ -7,6 +7,7 @@ from bot.model.versions import old_version
 from bot.rollout.phrases import called, gist, question, share
 from bot.words.sentence import Arg, Seconds, Sentence, Share, Text, said, together
 
+_MOVES = frozenset({Phase.MIRRORING, Phase.SHIFTING, Phase.SWITCHING_BACK})  # by routes
 _STATES = {
     Phase.PREFLIGHT: said("slack.state_checking"),
     Phase.MIRRORING: said("slack.state_mirroring"),
@@ -121,7 +122,9 @@ def situation(rollout: Rollout) -> Text:
 
 
 def _seen(rollout: Rollout) -> Text:
-    """What the figures say; before there are any the header says all there is."""
+    """What the figures say; before there are any the header says all there is, once that is so in the cluster."""
+    if rollout.settled_at is None and rollout.phase in _MOVES:
+        return said("slack.not_in_force")
     judgement = rollout.judgement
     early = judgement is None or any(one.gate == "warm-up" for one in judgement.findings)
     return "" if judgement is None or early else gist(judgement)

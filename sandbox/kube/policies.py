@@ -148,10 +148,6 @@ def _scope(review: Review) -> Scope:
     }
 
 
-def _stands(rule: str, scope: Scope) -> bool:
-    return _knows(rule, scope) and _holds(_compiled(rule), scope)
-
-
 def _holds(rule: celpy.Runner, scope: Scope) -> bool:
     """An error holds nothing: what is not surely allowed is refused."""
     value = _value(rule, scope)

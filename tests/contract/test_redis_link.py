@@ -146,16 +146,6 @@ def test_a_cluster_that_was_down_at_the_start_is_used_once_it_is_up(cluster_serv
         connection.close()
 
 
-def _member(directory: Path, name: str) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-c", MEMBER, f"embedded://{directory}", name]
-    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603  # ourselves
-
-
-def _says(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
-
-
 @given(st.lists(st.text() | st.integers() | st.floats(allow_nan=False) | st.binary(), max_size=5))
 def test_a_command_is_sent_in_one_piece_and_in_the_librarys_words(words: list[str | int | float | bytes]) -> None:
     library = Connection(encoding_errors="surrogateescape")  # type: ignore[no-untyped-call]  # redis has types, but not here

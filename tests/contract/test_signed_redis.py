@@ -14,7 +14,7 @@ from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import FENCE, LEASE, RedisLease
 from bot.adapters.redis_signing import RedisSigning
 from bot.adapters.redis_store import RedisStore
-from bot.adapters.serialization import FREEZES, SIGNED, Keys
+from bot.adapters.serialization import FENCE_AHEAD, FREEZES, SIGNED, Keys
 from bot.model.errors import Fault, Refusal, Unreadable
 from bot.model.rollout import RolloutId
 from bot.model.signing import UNSIGNED, Signer
@@ -272,10 +272,24 @@ def test_while_nothing_is_signed_yet_a_replica_without_a_key_is_one(shop: Shop) 
     assert (old.fence is not None, new.fence) == (True, None)
 
 
-def test_a_fence_of_the_day_after_tomorrow_keeps_nobody_out(shop: Shop) -> None:
+@pytest.mark.parametrize("ahead", [FENCE_AHEAD + 60, 86_000, 10**12])  # seconds
+def test_a_fence_of_later_than_clocks_differ_keeps_nobody_out(ahead: int, shop: Shop) -> None:
+    """Whoever may write to Redis would shut the leader out of a service, and its users in with a bad canary."""
     created = shop.store.create(rollout(), [], fence=None)
-    shop.server.client.set(Keys(service=KEY).fence, "99999999999999999")
+    now = int(str(shop.server.client.time()[0]))
+    shop.server.client.set(Keys(service=KEY).fence, str((now + ahead) * 1000))
     lease = RedisLease(shop.client, "us", signer=OURS)
     lease.keep()
 
     assert shop.store.save(created, [], fence=lease.fence).revision == 2
+
+
+def test_a_number_of_a_lease_of_later_than_clocks_differ_is_not_handed_on(shop: Shop) -> None:
+    now = int(str(shop.server.client.time()[0]))
+    shop.server.client.set(FENCE, str((now + FENCE_AHEAD + 60) * 1000))
+    lease = RedisLease(shop.client, "us", signer=OURS)
+
+    lease.keep()
+
+    assert lease.fence is not None
+    assert lease.fence < (now + FENCE_AHEAD) * 1000

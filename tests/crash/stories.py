@@ -192,7 +192,6 @@ STORIES: dict[str, Story] = {
 
 # Short: the canary is adopted, or a person ends it before.
 SHORT: dict[str, Any] = {"promote": "adopt"}
-SHIELDED: dict[str, Any] = {"gates": {**FAST["gates"], "judge": {"shield": True}}}
 HALF = "shift 50"
 ABORT = "abort reviews bad"
 LATE = Held(system=System.KUBERNETES, kinds="update V", moment=Moment.BEFORE)
@@ -213,14 +212,13 @@ UPSET: Mapping[str, Story] = {
     story.name: story
     for story in (
         _upset("autoscaler", "fewer_users", promoted=True, heals_in="shift 100", scalers=SCALERS),
-        _upset("taken-home", "canary_fails", details={"share": 0.3}, changes=SHIELDED),
+        _upset("taken-home", "canary_fails", details={"share": 0.3}),
         _upset(
             "returned",
             "canary_fails",
             details={"share": 0.3},
             promoted=True,
             heals_in="copies 50",
-            changes=SHIELDED,
         ),
         _upset("deleted", "delete", details={"thing": "VirtualService"}, says="abandon reviews", abandoned=True),
         _upset("made-again", "delete_for_a_moment", details={"thing": "VirtualService"}, says=ABORT),

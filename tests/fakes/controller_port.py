@@ -62,7 +62,7 @@ class FakeController:
     # For tests
 
     def begin(self, service: str = "reviews", version: str = "v2", by: UserId = MAYA, **changes: Any) -> Rollout:
-        """A live rollout that mirrors."""
+        """A live rollout that mirrors, by routes that are written."""
         now = self.clock.now()
         draft = a_rollout(
             self._known(service),
@@ -72,7 +72,7 @@ class FakeController:
             started_at=now,
         )
         begun, entries = decide.enter_first_stage(draft, now)
-        return self.store.create(changed(begun, **changes), entries)
+        return self.store.create(changed(begun, **{"settled_at": now} | changes), entries)
 
     def change(self, service: str, *entries: Entry, **changes: Any) -> Rollout:
         """Put the live rollout somewhere else."""

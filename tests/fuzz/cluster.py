@@ -191,7 +191,6 @@ class _Cluster:
         return body
 
 
-_TARGET = a_target()
 _SPEC: dict[str, Any] = {
     "hosts": ["*"],
     "http": [{"route": [{"destination": {"host": "reviews", "subset": "v1"}, "weight": 100}]}],

@@ -15,6 +15,8 @@ from tests.sandbox.shape_walk import Case, case_of, walk
 SOME = [
     ("no subset", "promotion", 1),  # the commonest shape, by the command that writes subsets
     ("10/90 beside a route at home", "adoption", 1),  # a patch
+    ("the same destination twice, with other headers", "abort", 1),  # of two entries the one with most users is kept
+    ("tcp of two versions with weights", "abort", 2),  # http routes of tcp routes, then everyone home
     ("ready, a delegate", "abort", 0),
 ]
 

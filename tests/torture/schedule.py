@@ -115,8 +115,8 @@ def draw(seed: int) -> Schedule:
     several = not apart and not neighbour and beside < SHARES["several"]
     service = listed(service) if several else service
     service["canary"] |= {"scale": True} if parked else {}
-    if random.Random(f"shield {seed}").random() < SHARES["shield"]:  # noqa: S311  # as above
-        service["gates"] |= {"judge": {"shield": True}}
+    shield = random.Random(f"shield {seed}").random() < SHARES["shield"]  # noqa: S311  # as above
+    service["gates"] |= {"judge": {"shield": shield}}
     if two_containers:
         service["primary"] = {"deployment": service["primary"]["deployment"], "containers": ["reviews", "migrate"]}
     return Schedule(

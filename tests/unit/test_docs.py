@@ -204,6 +204,13 @@ def test_every_function_of_the_walk_stands_in_the_module_named_before_it() -> No
     assert [(path, name) for path, name in named if name not in _defined(ROOT / path)] == []
 
 
+def test_every_module_that_the_page_of_the_architecture_names_is_there() -> None:
+    named = set(re.findall(r"`((?:bot|tests|sandbox|bench)/[\w/]+\.py)`", text("docs/architecture.md")))
+
+    assert len(named) > 30
+    assert sorted(path for path in named if not (ROOT / path).is_file()) == []
+
+
 def test_from_the_command_to_the_put_it_takes_ten_modules() -> None:
     steps = re.findall(r"^\| (\d+) \| \[`[^`]+`\]\(\.\./(bot/[\w/]+\.py)\)", text("docs/architecture.md"), re.MULTILINE)
 

@@ -139,3 +139,28 @@ def test_a_name_of_a_module_stands_for_one_thing() -> None:
     counted = Counter(path.name for path in modules("bot") if path.name not in floors and "words" not in path.parts)
 
     assert sorted(name for name, times in counted.items() if times > 1 and Path(name).stem not in SHARED) == []
+
+
+def _defined(path: Path) -> Iterator[str]:
+    """What a module defines for itself or for others; what pytest finds by its name or its mark is nobody's to name."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.FunctionDef(decorator_list=marks) if any("fixture" in ast.unparse(mark) for mark in marks):
+                pass
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+
+
+def test_nothing_is_defined_that_nobody_names() -> None:
+    paths = [path for room in (*ROOMS, "scripts") for path in (ROOT / room).rglob("*.py")]
+    named = Counter(name for path in paths for name in re.findall(r"\w+", path.read_text(encoding="utf-8")))
+    defined = [(path, name) for path in paths for name in _defined(path)]
+
+    assert len(defined) > 5_000
+    assert [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, name in defined
+        if named[name] == 1 and not name.startswith(("test_", "pytest_", "__"))
+    ] == []

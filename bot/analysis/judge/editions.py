@@ -8,6 +8,7 @@ and that they are on the canary again when they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -35,12 +36,14 @@ class Where:
         users: some are on the canary.
         ready: the primary could take all of them.
         on_copies: they were taken home, and the canary is judged by copies.
+        let: this stage began by what was found of the one before, or by what people said of it.
     """
 
     alone: bool = True
     users: bool = True
     ready: bool = True
     on_copies: bool = False
+    let: bool = True
 
 
 ANYWHERE = Where()
@@ -73,12 +76,16 @@ def step(
     """One more interval; ``deadline``: when the stage should have passed."""
     if not isinstance(state, Trace):
         return judge.step(state, interval, settings, deadline)
-    came_back = state.state.probation and not where.on_copies
+    if (
+        state.slower
+        and settings.slower_asks
+        and where.let
+        and _was_said(state, interval, settings, on_copies=where.on_copies)
+    ):
+        state = single.overruled(state, settings)
     state = _placed(state, settings, on_copies=where.on_copies)
     if state.state.probation:
         interval = replace(interval, stage=state.stage)
-    if state.slower and state.stage != interval.stage and not came_back:  # nobody was asked about that
-        state = single.overruled(state, settings)
     after, ruling = single.step(state, interval, settings, users=where.users, alone=where.alone, waits=True)
     home = Home()
     if ruling.outcome is Outcome.STEP_BACK:
@@ -87,6 +94,17 @@ def step(
             after, _ = single.step(state, interval, settings, users=False, alone=where.alone, waits=True)
     here = entered(after, interval.stage, settings, on_copies=where.on_copies or bool(home.by))
     return after, replace(verdict.assess(here, settings, deadline), home=home)
+
+
+def _was_said(trace: Trace, interval: Interval, settings: JudgeSettings, *, on_copies: bool) -> bool:
+    """Whether this is the first row of a stage that was begun although it was said that the canary is slower.
+
+    A stage with users is left in no other way. One on copies is also left because the canary is well again, which says
+    nothing of its latency.
+    """
+    if trace.state.probation:
+        return not on_copies and verdict.assess(trace, settings, -math.inf).suspect == verdict.SLOWER
+    return trace.stage != interval.stage
 
 
 def _placed(trace: Trace, settings: JudgeSettings, *, on_copies: bool) -> Trace:

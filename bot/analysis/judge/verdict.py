@@ -162,7 +162,8 @@ def _suspect(state: Judged, log_e: float, settings: JudgeSettings) -> str:
         most = max(against, key=lambda name: against[name])
         return most if against[most] > 0 else state.metrics[0].name  # else it is the ceiling, which is about errors
     excess = {name: over for name, over in _excess(state, settings) if over > 0}
-    return max(excess, key=lambda name: excess[name], default=SLOWER if state.slower else "")
+    asks = state.slower and settings.slower_asks
+    return max(excess, key=lambda name: excess[name], default=SLOWER if asks else "")
 
 
 def _excess(state: Judged, settings: JudgeSettings) -> Iterator[tuple[str, float]]:

@@ -38,6 +38,12 @@ SENTENCES: Mapping[str, str] = {
     "analysis.slower": "{name} is slower: its typical latency is above {times}x {other}.",
     "analysis.is_slower": "{name} is slower: {figures}.",
     "analysis.slower_allowed": "Typically {times}x {other} is allowed; nothing is aborted for this.",
+    "analysis.hidden_between": "{share} of {other}'s answers took {low} to {high} ms, one bucket: a version up to "
+    "{times}x as slow could hide in it.",
+    "analysis.hidden_below": "{share} of {other}'s answers took up to {high} ms, the first bucket: how slow a version "
+    "is within it is not seen.",
+    "analysis.hidden_above": "{share} of {other}'s answers took over {low} ms, beyond the last bucket: how slow a "
+    "version is there is not seen.",
     "analysis.never_above": "More than {most} are never allowed.",
     "analysis.sure": "{sure} sure that it is worse than allowed.",
     "analysis.more_than_sure": "More than {sure} sure that it is worse than allowed.",

@@ -27,6 +27,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.state_return": "{share} of users back",
     "slack.in_brackets": " ({why:clause})",
     "slack.reason": "Reason: ",
+    "slack.not_in_force": "Not in force yet: the routes of this step are not written.",
     "slack.all_on": "All users are on {version}.",
     # wording, what stages and buttons do
     "slack.stage_mirror": "Mirror {share} of requests to {version}",
@@ -54,6 +55,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.check_errors": "Errors",
     "slack.check_slower": "Over {n} ms",
     "slack.check_copies": "Copies",
+    "slack.check_typical": "Typical latency",
     "slack.check_requests": "Requests so far",
     "slack.check_harm": "Primary since mirroring",
     "slack.check_lost": "Users without a pod",

@@ -232,6 +232,9 @@ SENTENCES: Mapping[str, str] = {
     "preflight.sends_as_well": "VirtualService {other} sends requests to {senders} as well.",
     "preflight.move_them": "They follow none of the rollout's weights: without a subset they reach the canary at "
     "once, and with the primary's they stay there while it is upgraded. Move them to {name}, or accept it.",
+    "preflight.list_it_too": "They follow none of the rollout's weights: without a subset they reach the canary at "
+    "once, and with the primary's they stay there while it is upgraded. Write {key} for {service} in services.yaml, "
+    "so that they move too, or accept it.",
     "preflight.delegate_hidden": "VirtualService {root} delegates to {name}, whose exportTo hides it there.",
     "preflight.export_to_root": "Add {space} to its {field}: until then its routes apply nowhere there.",
     "preflight.root_mirrors": "VirtualService {root} mirrors what it delegates to {name}.",
@@ -247,7 +250,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.astray_here": "VirtualService {name} has no hosts, and nothing in its namespace delegates to it.",
     "preflight.look_elsewhere": "Unless a VirtualService of another namespace does, its routes apply nowhere: look "
     "there first.",
-    "preflight.faults": "The route {route} injects faults ({kinds}), and they are counted like real ones.",
+    "preflight.faults": "In {name}, {route} injects faults ({kinds}), and they are counted like real ones.",
     "preflight.remove_faults": "Remove {field} before a start, or its errors and delays are judged as the service's.",
     "preflight.port_protocol": "Port {port} of Service {service} has the appProtocol {protocol}, which is no HTTP to "
     "Istio.",

@@ -38,6 +38,10 @@ SENTENCES: Mapping[str, str] = {
     "analysis.slower": "{name} 变慢：典型延迟超过 {other} 的 {times} 倍。",
     "analysis.is_slower": "{name} 变慢：{figures}。",
     "analysis.slower_allowed": "典型延迟最多允许为 {other} 的 {times} 倍；不会因此中止发布。",
+    "analysis.hidden_between": "{other} 有 {share} 的响应耗时在 {low} 到 {high} ms 之间，同属一个分桶："
+    "慢至 {times} 倍的版本也可能看不出来。",
+    "analysis.hidden_below": "{other} 有 {share} 的响应耗时不超过 {high} ms，全在第一个分桶内：其中变慢多少看不出来。",
+    "analysis.hidden_above": "{other} 有 {share} 的响应耗时超过 {low} ms，在最后一个分桶之外：其中变慢多少看不出来。",
     "analysis.never_above": "错误率任何时候都不得超过 {most}。",
     "analysis.sure": "有 {sure} 的把握认定它超出阈值。",
     "analysis.more_than_sure": "有 {sure} 以上的把握认定它超出阈值。",

@@ -27,6 +27,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.state_return": "{share} 的用户已切回",
     "slack.in_brackets": "（{why:clause}）",
     "slack.reason": "原因：",
+    "slack.not_in_force": "尚未生效：此步骤的路由还没有写入。",
     "slack.all_on": "所有用户都在 {version} 上。",
     # wording, what stages and buttons do
     "slack.stage_mirror": "将 {share} 的请求镜像到 {version}",
@@ -54,6 +55,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.check_errors": "错误",
     "slack.check_slower": "慢于 {n} ms",
     "slack.check_copies": "镜像请求",
+    "slack.check_typical": "典型延迟",
     "slack.check_requests": "目前的请求数",
     "slack.check_harm": "镜像期间的主版本",
     "slack.check_lost": "找不到 Pod 的用户请求",

@@ -212,6 +212,9 @@ SENTENCES: Mapping[str, str] = {
     "preflight.sends_as_well": "VirtualService {other} 也把请求发往 {senders}。",
     "preflight.move_them": "这些请求不遵循发布的权重：没有子集时会立刻到达金丝雀，用主版本的子集时升级期间也留在那里。"
     "请把它们移到 {name}，或接受这一点。",
+    "preflight.list_it_too": "这些请求不遵循发布的权重：没有子集时会立刻到达金丝雀，"
+    "用主版本的子集时升级期间也留在那里。请在 services.yaml 的 {service} 中写上 {key}，"
+    "它们便会一起切换；或者接受这一点。",
     "preflight.delegate_hidden": "VirtualService {root} 委托给 {name}，但后者的 exportTo 使其在那里不可见。",
     "preflight.export_to_root": "请把 {space} 加到它的 {field} 中，否则它的路由在那里不生效。",
     "preflight.root_mirrors": "VirtualService {root} 对委托给 {name} 的请求做了流量镜像。",
@@ -223,7 +226,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.give_hosts": "它的路由不生效，发布不会切换任何用户：请为它设置 {field}，或委托给它。",
     "preflight.astray_here": "VirtualService {name} 没有 hosts，所在命名空间中也没有委托给它的对象。",
     "preflight.look_elsewhere": "除非其他命名空间的 VirtualService 委托给它，否则它的路由不生效：请先检查那里。",
-    "preflight.faults": "路由 {route} 注入了故障（{kinds}），它们会被当作真实故障计数。",
+    "preflight.faults": "{name} 的 {route} 注入了故障（{kinds}），它们会被当作真实故障计数。",
     "preflight.remove_faults": "启动前请删除 {field}，否则注入的错误和延迟会算在服务头上。",
     "preflight.port_protocol": "Service {service} 的端口 {port} 的 appProtocol 是 {protocol}，Istio 不把它当作 HTTP。",
     "preflight.port_name": "Service {service} 的端口 {port} 名为 {name}，Istio 不把它当作 HTTP。",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -21,7 +20,6 @@ DEFAULTS = SECOND
 BOUNDS = (50.0, 100.0, 250.0, 500.0)
 GOOD = (0.78, 0.355, 0.029, 0.001)  # of the requests, those slower than each bound
 SLOW = (0.9, 0.55, 0.08, 0.004)
-HERE = {"errors": 0, "slow_a": 1, "slow_b": 2}
 Counts = tuple[float, float, float, float]
 
 
@@ -97,8 +95,3 @@ def row_of(counts: Floats, *, alone: bool = False) -> Row:
         failing=no,
         alone=alone,
     )
-
-
-def with_canary(one: Interval, canary: SideFigures | None) -> Interval:
-    """The same interval with another canary."""
-    return replace(one, canary=canary)

@@ -18,7 +18,7 @@ from bot.analysis.judge.state import CEILING, JudgeState
 from bot.analysis.judge.verdict import SLOWER, Assessment, Decision, Failing, Overdue
 from bot.analysis.judge.wording import forecast_text, sentences
 from bot.model.figures import SideFigures
-from bot.model.judge_settings import FIRST, SECOND, STRICTNESS, for_edition
+from bot.model.judge_settings import FIRST, OF_AN_EDITION, SECOND, STRICTNESS, for_edition
 from bot.words.rendering import plain
 from tests.unit.analysis.second_rows import HISTORY, interval, shared
 
@@ -72,6 +72,22 @@ def test_what_an_edition_ships_becomes_what_the_other_ships_and_what_a_service_h
     assert for_edition(SECOND, 1) == FIRST
     assert for_edition(FIRST, 2) == SECOND
     assert for_edition(replace(SECOND, active=0.5, patience=6), 1) == replace(FIRST, active=0.5, patience=6)
+
+
+@pytest.mark.parametrize("edition", [1, 2])
+def test_the_same_edition_takes_nothing_of_what_a_service_has_set(edition: int) -> None:
+    """Also where that is what the other one ships: a service without a shield has none in its own edition."""
+    theirs, own = (FIRST, SECOND) if edition == SECOND.edition else (SECOND, FIRST)
+    as_shipped = {name: getattr(theirs, name) for name in OF_AN_EDITION if name != "edition"}
+
+    for name, value in as_shipped.items():
+        assert for_edition(replace(own, **{name: value}), edition) == replace(own, **{name: value})
+
+
+def test_rollouts_that_begin_now_have_the_shield_and_nothing_of_the_first_edition_does() -> None:
+    assert STRICTNESS.shield
+    assert not FIRST.shield
+    assert not JudgeSettings().shield  # what is read of a record that was stored before there was one
 
 
 @EDITIONS
@@ -232,7 +248,7 @@ def test_what_is_forecast_is_when_simulated_rows_pass(rate: float) -> None:
 
 
 def test_with_the_shield_on_people_read_when_users_would_be_home_and_when_it_would_be_aborted() -> None:
-    on, off = replace(SECOND, shield=True), SECOND
+    on, off = SECOND, replace(SECOND, shield=False)
     state, _ = judged([interval(n, (150, 1, 600, 5)) for n in range(1, 5)])
     shielded, plain_one = forecast(state, on, 10.0, 40.0), forecast(state, off, 10.0, 40.0)
 

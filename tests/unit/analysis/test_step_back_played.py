@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -35,8 +36,9 @@ class Play:
         *,
         shield: bool = True,
         returns: int = 1,
+        **judge: Any,
     ) -> None:
-        limits = GateLimits(judge=replace(STRICTNESS, shield=shield, returns=returns))
+        limits = GateLimits(judge=replace(STRICTNESS, shield=shield, returns=returns, **judge))
         rollout = a_rollout(a_service(approve=frozenset(), gates=limits))
         history = [
             a_side_of(RATE * ROW, round(RATE * ROW * USUAL), slow=3, client_errors={"4xx": 0.0}) for _ in range(240)
@@ -46,6 +48,8 @@ class Play:
         self.fault, self.primary, self.now, self.ready = fault, primary, 0.0, 2
         self.refused = 0.0  # of what users ask the canary, the share that it answers with 401
         self.copies = 1.0  # of what users ask, the share that it gets copies of
+        self.slow = 0.01  # of the canary's answers, the share over 100 ms
+        self.fast = 0.5  # of the canary's answers, the share under 50 ms; of the primary's it is half
         self.said: list[tuple[float, Entry]] = [(0.0, one) for one in lines]
         self.places: list[tuple[float, str]] = []
         self.failed = 0.0
@@ -66,7 +70,8 @@ class Play:
         if span is not None:
             refused = 0.0 if stage.routes.mirror else round(n_c * self.refused)
             codes = {"4xx": refused, "401": refused}
-            canary = a_side_of(n_c, b_c, slow=round(n_c * 0.01), client_errors=codes)
+            canary = a_side_of(n_c, b_c, slow=round(n_c * self.slow), client_errors=codes)
+            canary = replace(canary, buckets={**canary.buckets, 50.0: round(n_c * self.fast)})
             primary = a_side_of(n_p, b_p, slow=round(n_p * 0.01), client_errors=dict.fromkeys(codes, 0.0))
             sides = [
                 replace(one, first=span[0], last=span[1]) if n else None for one, n in ((canary, n_c), (primary, n_p))
@@ -228,16 +233,37 @@ def test_no_blip_up_to_three_rows_ends_a_rollout(weight: int, lasts: float) -> N
     assert len(play.rollout.step_backs) <= 1
 
 
-def test_copies_of_some_methods_never_send_users_back_by_themselves() -> None:
+def home_by_some_methods(copied: float) -> Play:
+    """Users were taken home for a blip, by a mirror of some methods that copied this share of their requests."""
     fault = From(0.3, 45.0)
     play = Play(fault)
+    play.copies = copied
     play.rollout = changed(play.rollout, target=replace(play.rollout.spec.target, mirror_methods=("GET", "HEAD")))
     play.until(on("shift 40")).row()
     fault.began = play.now
+    return play.until(lambda rollout: rollout.current.on_copies, most=3)
+
+
+@pytest.mark.parametrize("copied", [0.2, 0.7, 0.94])
+def test_copies_of_some_methods_never_send_users_back_by_themselves(copied: float) -> None:
+    play = home_by_some_methods(copied)
+    play.copies = 1.0  # by now others ask; what counts is what was copied in the mirror stage
     play.until(lambda rollout: rollout.asked_at is not None)
 
     assert play.rollout.current.on_copies
     assert play.heard("rollout.goes_back") == []
+    assert play.heard("rollout.copies_some")
+
+
+@pytest.mark.parametrize("copied", [0.96, 1.0])
+def test_copies_of_nearly_all_requests_do_once(copied: float) -> None:
+    play = home_by_some_methods(copied)
+    play.until(lambda rollout: not rollout.current.on_copies, most=60)
+
+    assert play.heard("rollout.goes_back")
+    assert play.rollout.current.name == "shift 20"
+    assert play.rollout.limited is False
+    assert play.rollout.analysis_state.copied == pytest.approx(copied, abs=0.01)
 
 
 def test_paused_users_are_taken_home_all_the_same() -> None:
@@ -297,6 +323,44 @@ def test_a_step_back_lets_nobody_through_whom_the_canary_refuses() -> None:
     assert play.rollout.is_asked_in_doubt
 
 
+def slower_on_copies(copies: float) -> Play:
+    """People are asked about a canary whose typical latency is another one on copies; what else it does is fine."""
+    play = begun_at(40, From(0.3, 45.0), returns=0)
+    play.until(lambda rollout: rollout.current.on_copies, most=3)
+    play.fast, play.slow, play.copies = 0.0, 0.0, copies
+    play.until(lambda rollout: rollout.asked_at is not None, most=70)
+    for _ in range(20):
+        play.row()
+    assert play.rollout.current.on_copies
+    return play
+
+
+def doubts_latency(play: Play) -> bool:
+    assert play.rollout.judgement is not None
+    return "analysis.is_slower" in keys(play.rollout.judgement.sentence)
+
+
+def test_what_people_send_users_back_to_in_spite_of_its_latency_is_not_asked_about_again() -> None:
+    play = slower_on_copies(copies=0.02)
+    assert doubts_latency(play)
+    play.rollout, _ = approvals.approve(play.rollout, OMAR, play.now)
+    play.until(on("shift 60"), most=200)
+
+    assert [name for _, name in play.places[-3:]] == ["shift 20", "shift 40", "shift 60"]
+    assert play.rollout.approvals == ()  # nobody was asked on the way
+    assert not any(one.approvals for one in play.rollout.walked[-2:])
+
+
+def test_who_was_sent_back_to_by_a_yes_to_something_else_is_asked_about_for_its_latency() -> None:
+    play = slower_on_copies(copies=1.0)
+    assert not doubts_latency(play)
+    play.rollout, _ = approvals.approve(play.rollout, OMAR, play.now)
+    play.until(lambda rollout: rollout.is_asked_in_doubt, most=70)
+
+    assert play.rollout.current.name == "shift 20"
+    assert doubts_latency(play)
+
+
 def test_when_copies_stop_people_are_asked_all_the_same() -> None:
     play = begun_at(40, From(0.3, 45.0))
     play.until(lambda rollout: rollout.current.on_copies, most=3)
@@ -323,3 +387,21 @@ def test_a_hold_because_home_is_no_better_lasts_between_two_scrapes() -> None:
 
     assert judgement.hold
     assert judgement.sentence == rollout.judgement.sentence
+
+
+@pytest.mark.parametrize("shield", [True, False])
+@pytest.mark.parametrize("stage", range(10))
+def test_only_who_may_be_taken_home_reads_when_that_would_be(stage: int, shield: bool) -> None:  # noqa: FBT001  # as drawn
+    limits = GateLimits(judge=replace(STRICTNESS, shield=shield))
+    begun = a_rollout(a_service(gates=limits))
+    there = begun.spec.plan[stage]
+    state = analysis.begin(limits, [a_side_of(300, 1) for _ in range(240)])
+    rollout = replace(begun, phase=there.phase, stage=stage, since=0.0, settled_at=0.0, analysis_state=state)
+    side = replace(a_side_of(300, 1), first=0.0, last=15.0)
+
+    judgement, _ = analysis.analyse(rollout, Figures(start=0.0, end=15.0, canary=side, primary=side))
+
+    forecast = keys(judgement.forecast)
+    goes = shield and there.phase is Phase.SHIFTING and there.routes.compared
+    assert ("analysis.noticed_home" in forecast) == goes
+    assert ("analysis.noticed" in forecast) == (there.routes.compared and not goes)

@@ -9,8 +9,10 @@ from bot.controller.decisions import Abort
 from bot.controller.last_count import LastCounts
 from bot.controller.ports import Store
 from bot.model.errors import Fault
+from bot.model.judge_settings import STRICTNESS
 from bot.model.rollout import Phase, Rollout, StageOutcome
-from tests.builders import OMAR, a_side_of
+from bot.model.service import GateLimits
+from tests.builders import OMAR, a_service, a_side_of
 from tests.unit.controller.test_controller import Rig
 
 BROKEN = Fault("Prometheus", "cannot be reached.")
@@ -56,7 +58,7 @@ def test_nobody_meets_the_canary_while_requests_are_copied() -> None:
 
 
 def test_an_aborted_rollout_is_told_what_users_met_until_they_were_back() -> None:
-    rig = Rig()
+    rig = Rig(a_service(gates=GateLimits(judge=replace(STRICTNESS, shield=False))))  # else they are home before it
     rig.start()
     rig.at("shift 40")
     rig.metrics.sides["default/reviews-v2"] = a_side_of(800, 224)

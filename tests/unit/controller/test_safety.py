@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from bot.cluster.virtual_service import OWNER, RESTORE
 from bot.controller.decisions import KeepTheirs, Restore, Retry
 from bot.model.errors import Fault
 from bot.model.incidents import Trouble
+from bot.model.judge_settings import STRICTNESS
 from bot.model.observation import Progress
 from bot.model.rollout import ALL_CANARY, HOME, Phase, Rollout
 from bot.model.service import DriftRule, GateLimits, OnDrift
@@ -20,9 +22,12 @@ from tests.unit.controller.test_controller import Rig
 OOM = Trouble(pod="reviews-v2-a", container="reviews", restarts=1, ended="OOMKilled")
 
 
+ABORTS_AT_ONCE = GateLimits(judge=replace(STRICTNESS, shield=False))  # nobody is taken home before
+
+
 def at(stage: str, **changes: Any) -> Rig:
     """A rollout that is judged good at a stage."""
-    rig = Rig(a_service(gates=GateLimits(), **changes))
+    rig = Rig(a_service(**{"gates": GateLimits(), **changes}))
     rig.start()
     rig.at(stage)
     rig.until(lambda rollout: rollout.judgement is not None and rollout.judgement.verdict == "pass", approve=False)
@@ -60,13 +65,23 @@ def test_users_of_a_good_canary_return_when_the_primary_has_grown_again() -> Non
 
 
 def test_users_of_a_bad_canary_return_at_once_and_the_primary_grows_meanwhile() -> None:
-    rig = at("shift 100")
+    rig = at("shift 100", gates=ABORTS_AT_ONCE)
     shrink(rig, 1)
     rig.metrics.sides["default/reviews-v2"] = a_side_of(1000, errors=500)
     rig.until(lambda rollout: rollout.phase in {Phase.ABORTING, Phase.ABORTED}, approve=False)
 
     assert (rig.mesh.written[-1], rig.workloads.scaled) == (HOME, [2])
     assert "It is scaled up meanwhile." in " ".join(rig.said(EntryKind.STAGE))
+
+
+def test_users_who_are_taken_home_before_an_abort_have_the_primary_grow_as_well() -> None:
+    rig = at("shift 100")
+    shrink(rig, 1)
+    rig.metrics.sides["default/reviews-v2"] = a_side_of(1000, errors=500)
+    rig.until(lambda rollout: rollout.current.on_copies, approve=False)
+
+    assert not rig.mesh.written[-1].canary
+    assert rig.workloads.scaled == [2]
 
 
 def test_nobody_is_sent_to_a_primary_that_was_scaled_to_zero() -> None:
@@ -107,7 +122,7 @@ def test_users_return_to_too_few_pods_when_the_wait_has_lasted_long_enough() -> 
 
 
 def test_an_abort_ends_although_the_primary_may_not_be_scaled() -> None:
-    rig = at("shift 100", scale_timeout=60.0)
+    rig = at("shift 100", scale_timeout=60.0, gates=ABORTS_AT_ONCE)
     shrink(rig, 1)
     rig.workloads.scale_outage = Fault("Kubernetes", "deployments/scale is forbidden.")
     rig.metrics.sides["default/reviews-v2"] = a_side_of(1000, errors=500)

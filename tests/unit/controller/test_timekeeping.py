@@ -80,10 +80,6 @@ class Clocks(Rig):
         return self.steady.now() - began
 
 
-def name_is(name: str) -> Callable[[Rollout], bool]:
-    return lambda rollout: rollout.current.name == name and rollout.settled_at is not None
-
-
 @pytest.mark.parametrize("by", [HOUR, 24 * HOUR, 5.0])
 @pytest.mark.parametrize("stage", ["shift 20", "bake"])
 def test_a_stage_is_neither_skipped_nor_prolonged_by_a_clock_that_is_set_forward(stage: str, by: float) -> None:

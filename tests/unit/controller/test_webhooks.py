@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from bot.controller.decisions import Abort, Back
+from bot.controller.decisions import Abort, Back, By
 from bot.controller.leadership import LeadersStore
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.rollout import HOME, HoldCause, Phase, QuestionKind, Rollout
@@ -514,6 +514,28 @@ def test_the_end_is_told_by_whoever_leads_when_whoever_ended_it_is_gone() -> Non
         rig.controller.call_owed_webhooks()
 
     assert rig.webhooks.called("end") == ["r-1/end/end"]
+
+
+@pytest.mark.parametrize("by_another", [False, True], ids=["ended here", "ended by another replica"])
+@pytest.mark.parametrize("left", [False, True], ids=["its webhooks left the file", "the service did"])
+def test_the_end_is_told_to_those_with_whom_it_began_whatever_the_file_says_by_now(
+    *, by_another: bool, left: bool
+) -> None:
+    rig = Rig(calling(hook(HookMoment.ABORT), hook(HookMoment.END, retries=9)))
+    rig.webhooks.failures["end"] = [NO] * 3
+    rig.start()
+    rig.tick()
+    ratings, silent = replace(rig.service, name="ratings"), replace(rig.service, webhooks=())
+    rig.controller.use({"ratings": ratings} if left else {"reviews": silent})
+    if by_another:
+        rig.restarted().decide("reviews", Abort("no"), By(id=OMAR))
+    else:
+        rig.decide(Abort("no"))
+    for _ in range(6):
+        rig.tick(60.0)
+        rig.controller.call_owed_webhooks()
+
+    assert [name for name, _, _ in rig.webhooks.calls] == ["abort", *["end"] * 4]
 
 
 def test_what_nothing_waits_for_is_given_up_after_its_retries_and_told_once() -> None:

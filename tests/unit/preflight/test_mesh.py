@@ -89,7 +89,6 @@ SHARED = "istio-system/reviews-gateway"
 FULL = "reviews.default.svc.cluster.local"
 SAME_HOST = "has the same host"
 SENDS = "sends requests to reviews as well"
-TAKES = "takes the requests for"
 ON_THE_MESH: dict[str, Any] = {"gateways": ["mesh"], "hosts": ["reviews"]}
 
 
@@ -378,7 +377,7 @@ def test_an_injected_fault_is_told_where_it_hits_our_users() -> None:
 
     (warning,) = texts(examine(a_service(), "v2", snapshot).warnings)
 
-    assert warning.startswith("The route http[0] injects faults (delay)")
+    assert warning.startswith("In VirtualService reviews, http route 1 injects faults (delay)")
 
 
 @pytest.mark.parametrize(

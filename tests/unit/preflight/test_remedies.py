@@ -206,7 +206,6 @@ def wide(name: str) -> Object:
 ADOPTED = a_rollout(
     phase=Phase.PROMOTED, plan=(Stage(name="finish", phase=Phase.BAKING, routes=ALL_CANARY, release=True),), stage=0
 )
-STATEFUL = {"kind": "StatefulSet", "metadata": {"name": "reviews-v2"}}
 HALF = [{"route": [{"destination": {"host": "reviews.default", "subset": "v1"}}]}]
 WHOLE = [{"route": [{"destination": {"host": "reviews.default.svc.cluster.local", "subset": "v1"}}]}]
 TO_BOTH = [{"route": BOTH}, {"match": [{"uri": {"prefix": "/a"}}], "route": [to("reviews")]}]

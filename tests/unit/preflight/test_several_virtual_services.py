@@ -107,3 +107,19 @@ def test_init_writes_the_subset_into_each_and_creates_none_of_several() -> None:
     assert all(write.thing["spec"]["http"][0]["route"][0]["destination"]["subset"] == "v1" for write in made.writes)
     with pytest.raises(Refusal, match="VirtualService default/inside does not exist"):
         setup(SERVICE, found(a_virtual_service(http=loose)), "v1")
+
+
+def test_another_that_sends_users_to_the_primary_comes_with_the_line_that_moves_both() -> None:
+    (warning,) = texts(examine(a_service(), "v2", a_snapshot(virtual_services=(inside(),))).warnings)
+
+    assert warning.startswith("VirtualService inside sends requests to reviews (subset v1) as well. ")
+    assert "Write `virtual_services: [reviews, inside]` for reviews in services.yaml, so that they move too" in warning
+    assert examined_of(inside()).problems == ()
+
+
+def test_of_another_that_has_no_http_route_nothing_is_to_be_listed() -> None:
+    streams = inside() | {"spec": {"hosts": ["reviews"], "tcp": [{"route": [to("v1", 100)]}]}}
+
+    (warning,) = texts(examine(a_service(), "v2", a_snapshot(virtual_services=(streams,))).warnings)
+
+    assert "Move them to reviews, or accept it." in warning

@@ -13,6 +13,7 @@ from bot.analysis.without_figures import warming_up
 from bot.controller.decisions import ButtonToken
 from bot.model.errors import Refusal
 from bot.model.figures import UNTRIED, Exposure, Point
+from bot.model.judge_settings import STRICTNESS
 from bot.model.rollout import (
     Approval,
     Hold,
@@ -100,6 +101,24 @@ def test_the_card_of_a_question_shows_what_is_asked_and_on_what_it_rests() -> No
     assert "decide by" in shown
     assert "default/reviews · r-1" in shown
     assert_slack_takes(message)
+
+
+@pytest.mark.parametrize(
+    ("phase", "stage", "settled_at", "is_said"),
+    [
+        (Phase.MIRRORING, 0, None, True),
+        (Phase.SHIFTING, 1, None, True),
+        (Phase.SHIFTING, 1, 5.0, False),
+        (Phase.SWITCHING_BACK, 7, None, True),
+        (Phase.UPGRADING, 6, None, False),
+    ],
+)
+def test_a_step_whose_routes_are_not_written_is_not_told_as_one_that_is(
+    phase: Phase, stage: int, settled_at: float | None, *, is_said: bool
+) -> None:
+    text = card(a_rollout(phase=phase, stage=stage, settled_at=settled_at), (), 10.0).text
+
+    assert text.endswith("Not in force yet: the routes of this step are not written.") is is_said
 
 
 def test_the_card_of_a_service_with_an_error_budget_tells_its_share_and_every_other_card_none() -> None:
@@ -227,7 +246,8 @@ WHY = "v2 failed 28 % (34 of 122), v1 none of 126."
 
 def aborted(*, stage: int = 2, left: tuple[Walked, ...] = ABORTED, **changes: Any) -> Rollout:
     retreat = make_retreat(primary_touched=False)
-    bad = measured(at(stage), 60)
+    at_once = GateLimits(judge=replace(STRICTNESS, shield=False))
+    bad = measured(changed(at(stage), gates=at_once), 60)
     state = replace(bad.analysis_state, exposure=Exposure(requests=353.0, errors=42.0))
     ended = changes | {
         "retreat": retreat,

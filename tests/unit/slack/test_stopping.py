@@ -21,7 +21,6 @@ from tests.fakes.slack_client import FakeSlack
 from tests.unit.slack.test_listeners import Workspace
 
 KNOWN = ("reviews", "ratings")
-SAFE = {Verb.ABORT, Verb.STATUS, Verb.HELP, Verb.LIST, Verb.SERVICES, Verb.WHY, Verb.HISTORY}
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_a_status_is_told_in_the_readers_language(chinese: Workspace) -> None:
 
 
 def test_a_card_is_drawn_in_the_language_of_its_rollout() -> None:
-    message = card(a_rollout(phase=Phase.SHIFTING, stage=1), (), 10.0, CHINESE)
+    message = card(a_rollout(phase=Phase.SHIFTING, stage=1, settled_at=5.0), (), 10.0, CHINESE)
 
     assert message.text == "reviews 1 → v2\uff1a20 % 的用户在 v2 上。"
 

@@ -12,7 +12,6 @@ from bot.words import en, zh_cn
 
 ROOT = Path(__file__).parents[3]
 BOT = ROOT / "bot"
-LANGUAGES = {"en": en.SENTENCES, "zh_cn": zh_cn.SENTENCES}
 MOST_WORDS = 25
 
 # Modules with English where it is decided, each with the reason why it is nobody's to translate. None may be added, and

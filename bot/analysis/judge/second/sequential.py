@@ -445,7 +445,7 @@ def shown(state: State, fixed: Fixed, settings: JudgeSettings) -> Bools:
 def _passes(state: State, row: Row, fine: Bools, settings: JudgeSettings) -> Bools:
     both = (row.counts[..., 0, N_C] > 0) & (row.counts[..., 0, N_P] > 0)
     served = (state.stage_clock >= settings.least_seconds) & (state.totals[..., 0, N_C] >= settings.least_requests)
-    return np.asarray(fine & both & served & ~state.is_slower)
+    return np.asarray(fine & both & served & ~(state.is_slower & settings.slower_asks))
 
 
 def _of_probation(state: State, row: Row, well: Bools, settings: JudgeSettings) -> Codes:
