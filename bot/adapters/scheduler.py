@@ -136,6 +136,7 @@ class _BySteadyTime(BaseScheduler):  # type: ignore[misc]  # APScheduler has no 
         self._rhythms = rhythms
         self._stopwatch = stopwatch
         self._wakeup = Wakeup()
+        self._late: set[str] = set()  # jobs of whose running run it has been told that it outlasts its interval
         self._thread = threading.Thread(target=self._keep_time, name="APScheduler", daemon=True)
         super().__init__(**options)
 
@@ -161,8 +162,15 @@ class _BySteadyTime(BaseScheduler):  # type: ignore[misc]  # APScheduler has no 
     def _submit(self, job: Any) -> None:
         try:
             self._lookup_executor(job.executor).submit_job(job, [job.next_run_time])
+            self._late.discard(job.name)
         except MaxInstancesReachedError:
-            log.info("job_still_runs", job=job.name)
+            self._log_late(job.name)
         except Exception:  # a thread that cannot be had now may be had at the next run
             if self.state != STATE_STOPPED:
                 log.exception("job_not_begun", job=job.name)
+
+    def _log_late(self, name: str) -> None:
+        """Once for each run: a line at every interval would keep a busy machine busier."""
+        if name not in self._late:
+            self._late.add(name)
+            log.info("job_still_runs", job=name)

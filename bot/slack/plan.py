@@ -20,6 +20,7 @@ from bot.words.sentence import Seconds, Sentence, Text, said
 
 COMPLETE, IN_PROGRESS, PENDING, ERROR = "complete", "in_progress", "pending", "error"
 MOST_ROWS = 4
+LONGEST, SIGN = 150, " · "  # characters of a row; what stands between its two parts
 MOST_WEIGHTS = 3  # that are named one by one
 UNSURE = frozenset({StageOutcome.TIME_UP, StageOutcome.IN_DOUBT})
 
@@ -34,10 +35,12 @@ class Row:
     status: str
     output: Text = ""
 
-    @property
-    def line(self) -> Text:
-        """All that it says."""
-        return said("slack.dots", parts=(self.title, self.output)) if self.output else self.title
+    def line(self, voice: Voice) -> str:
+        """All that it says; of what is too long the title is cut, and never what came of it."""
+        title, output = b.capital(plain(self.title, voice)), plain(self.output, voice)
+        if not output:
+            return b.shorten(title, LONGEST)
+        return f"{b.shorten(title, LONGEST - len(SIGN + output))}{SIGN}{output}"
 
 
 def plan(rollout: Rollout, now: float, voice: Voice, *, native: bool) -> Block | None:
@@ -50,7 +53,7 @@ def plan(rollout: Rollout, now: float, voice: Voice, *, native: bool) -> Block |
     tasks = [
         {
             "task_id": f"{rollout.spec.id[:100]}-{index}",
-            "title": b.shorten(b.capital(plain(row.line, voice)), 150),
+            "title": row.line(voice),
             "status": row.status,
         }
         for index, row in enumerate(shown)
@@ -60,7 +63,7 @@ def plan(rollout: Rollout, now: float, voice: Voice, *, native: bool) -> Block |
 
 def _plainly(rollout: Rollout, shown: Sequence[Row], now: float, voice: Voice) -> Block:
     parts = [b.words(plain(progress(rollout, now), voice), bold=True)]
-    parts += [b.words(f"\n{_SYMBOLS[row.status]} {b.shorten(plain(row.line, voice), 150)}") for row in shown]
+    parts += [b.words(f"\n{_SYMBOLS[row.status]} {row.line(voice)}") for row in shown]
     return b.rich_text(*parts)
 
 
@@ -133,7 +136,7 @@ def _behind(rollout: Rollout, stages: Sequence[Stage], room: int) -> list[Row]:
         return stage.name in walked and walked[stage.name].outcome in UNSURE
 
     parts = [(alike, list(group)) for alike, group in groupby(stages, key=unsure)]
-    if len(parts) > room:
+    if len(parts) > room or sum(alike for alike, _ in parts) > 1:  # one doubt is said once
         parts = [(alike, list(group)) for alike, group in groupby(sorted(stages, key=unsure), key=unsure)]
     return [_doubtful(rollout, group) if alike else _shown(rollout, group) for alike, group in parts]
 

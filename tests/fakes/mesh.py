@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from bot.cluster import heartbeat_lease
@@ -33,6 +34,14 @@ def reviews(v1: int = 100, v2: int = 0) -> VirtualService:
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Observed:
+    vs: VirtualService
+    target: Target
+    signer: Signer
+    status: RouteStatus
+
+
 class InMemoryMesh:
     """The ports ``Mesh`` and ``Failsafe`` without an API server.
 
@@ -55,6 +64,7 @@ class InMemoryMesh:
         self._objects = {_key(vs): deepcopy(vs) for vs in ([reviews()] if objects is None else objects)}
         self._managers: dict[tuple[str, str], str] = {}
         self._hands: dict[tuple[str, str], str] = {}
+        self._observed: dict[tuple[str, str], _Observed] = {}
         self._now = now
         self.signer = signer
         self.outage: Fault | None = None
@@ -91,7 +101,7 @@ class InMemoryMesh:
 
     def put(self, vs: VirtualService, by: str) -> None:
         """Write a whole object by hand, as ``by``."""
-        self._put(vs, by)
+        self._put(deepcopy(vs), by)
 
     def delete(self, name: str = "reviews", namespace: str = "default") -> None:
         """Somebody deletes the object."""
@@ -101,7 +111,16 @@ class InMemoryMesh:
         return observe_each(target, self._observe)
 
     def _observe(self, target: Target) -> RouteStatus:
-        vs = self._get(target)
+        """Understood once for each version of the object, as the adapter does: what is stored is never edited."""
+        vs = self._stored(target)
+        last = self._observed.get(_key(vs))
+        if last is not None and last.vs is vs and last.signer is self.signer and last.target == target:
+            return last.status
+        status = self._understood(vs, target)
+        self._observed[_key(vs)] = _Observed(vs=vs, target=target, signer=self.signer, status=status)
+        return status
+
+    def _understood(self, vs: VirtualService, target: Target) -> RouteStatus:
         read = virtual_services.read_routes(vs, target)
         return RouteStatus(
             routes=read if isinstance(read, Routes) else None,
@@ -271,10 +290,15 @@ class InMemoryMesh:
         return self._hands.get(_key(vs), "") if virtual_services.owner_of(vs) and there else ""
 
     def _get(self, target: Target) -> VirtualService:
-        namespace, name = target.virtual_service_namespace, target.virtual_service
-        vs = self._find(namespace, name)
+        return deepcopy(self._stored(target))
+
+    def _stored(self, target: Target) -> VirtualService:
+        self._answer()
+        vs = self._objects.get(target.virtual_service_key)
         if vs is None:
-            raise Fault("Kubernetes", f"VirtualService {namespace}/{name} does not exist.", Cause.MISSING)
+            raise Fault(
+                "Kubernetes", f"VirtualService {'/'.join(target.virtual_service_key)} does not exist.", Cause.MISSING
+            )
         return vs
 
     def _answer(self) -> None:

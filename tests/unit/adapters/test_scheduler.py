@@ -8,6 +8,7 @@ from math import floor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from bot.adapters.clock import SystemClock, stopwatch
 from bot.adapters.scheduler import Job, Rhythms, Scheduler
@@ -62,6 +63,35 @@ def test_every_job_runs_at_once_and_again_whatever_the_others_do() -> None:
 
     release.set()
     assert scheduler.stop()
+
+
+def test_a_run_that_outlasts_its_interval_is_told_once_and_the_next_such_run_again() -> None:
+    steady, gates = FakeClock(1000.0), [threading.Event(), threading.Event()]
+    sweep, lease = Runs(lambda: _wait(gates[sweep.count - 1])), Runs()
+    jobs = [Job(name="sweep", seconds=1.0, run=sweep), Job(name="lease", seconds=1.0, run=lease)]
+    scheduler = Scheduler(jobs, stopwatch=steady.now)
+
+    def late_for(intervals: int) -> None:
+        for _ in range(intervals):
+            count = lease.count
+            steady.advance(1.01)
+            scheduler.recheck()
+            assert lease.reached(count + 1)  # jobs are begun in their order: the sweep has been tried
+
+    with capture_logs() as lines:
+        scheduler.start()
+        assert sweep.reached(1)
+        late_for(3)
+        gates[0].set()
+        while sweep.count < 2:
+            late_for(1)
+        late_for(3)
+        gates[1].set()
+        assert scheduler.stop()
+
+    assert [line["job"] for line in lines if line["event"] == "job_still_runs" and line["job"] == "sweep"] == [
+        "sweep"
+    ] * 2
 
 
 def test_a_run_that_fails_is_told_each_time_with_what_was_raised() -> None:

@@ -223,6 +223,19 @@ def test_the_plan_has_four_rows_at_the_most(stage: int) -> None:
     assert 1 <= len(plan_of(at(stage, walked=tuple(left)))) <= 4
 
 
+def test_what_was_not_shown_of_several_stages_is_said_once() -> None:
+    names = [stage.name for stage in a_rollout().spec.plan[:9]]
+    left = [
+        one
+        for name in names
+        for one in walked(name, outcome=StageOutcome.PASSED if name == "shift 20" else StageOutcome.TIME_UP)
+    ]
+
+    for stage in range(1, 10):
+        rows = [more for _, _, more in plan_of(at(stage, walked=tuple(left[:stage])))]
+        assert rows.count("no problem seen, too little traffic to be sure") == 1
+
+
 ABORTED = (
     *walked("mirror", "shift 20"),
     *walked("shift 40", outcome=StageOutcome.ABORTED, canary=(122.0, 34.0), began=NOW - 35, ended=NOW),
