@@ -340,7 +340,9 @@ def test_a_no_whose_storing_was_not_confirmed_is_one_try() -> None:
 
 
 @pytest.mark.parametrize("answers", [[], [NO]], ids=["yes", "no"])
-def test_a_last_answer_whose_storing_was_not_confirmed_keeps_no_other_webhook_waiting(answers: list[Fault]) -> None:
+def test_a_last_answer_whose_storing_was_not_confirmed_keeps_no_other_webhook_waiting(
+    answers: list[Fault | None],
+) -> None:
     rig = Rig(calling(hook(HookMoment.ABORT, retries=0), hook(HookMoment.END)))
     rig.store = LossyStore()
     rig.store.unconfirmed = 1
