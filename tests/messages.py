@@ -44,7 +44,7 @@ class Reader:
         self._images: set[str] = set()
         self._primary = primary
         # One that is called as its service is may stand wherever the service may.
-        self._deployments = tuple(name for name in (primary, canary) if name != service)
+        self._deployments = tuple(name for name in (primary, canary) if name not in {service, ""})
 
     def read(self, event: Mapping[str, Any]) -> None:
         """A subscriber of the workspace."""

@@ -86,6 +86,7 @@ class Stage(Rig):
 
     # Both wait as long as a busy machine needs.
     api_client = ApiClient
+    reads_names = True
     prometheus_patience = (PATIENCE_SECONDS, PATIENCE_SECONDS)
 
     def __init__(self, directory: Path, redis_port: int, language: Language = Language.ENGLISH) -> None:

@@ -126,6 +126,7 @@ class Rig:
     """One service's world, while the ``with`` block lasts."""
 
     api_client: type[client.ApiClient] = Impatient
+    reads_names = False  # whether a Deployment may be named only for what it is; else both may run anything
     prometheus_patience = (PATIENCE, PATIENCE)  # seconds: for one query, for one look
 
     def __init__(self, directory: Path, redis_port: int, schedule: Schedule) -> None:
@@ -144,7 +145,7 @@ class Rig:
         self.figures.scraped.salt = str(schedule.seed)
         self.accounts = Accounts(self.figures.scraped)
         self.audience = Audience()
-        self.reader = Reader(self.ground.primary, self.ground.canary)
+        self.reader = Reader(*(self.ground.primary, self.ground.canary) if self.reads_names else ("", ""))
         self.kube.store.subscribe(self.reader.observe)
         self.slack.workspace.subscribe(self.reader.read)
         self.kube.autoscalers.load = self._load

@@ -16,6 +16,7 @@ from bot.controller.telemetry import Telemetry
 from bot.model.errors import Cause, Contended, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.freeze import FreezeLine
+from bot.model.judge_settings import STRICTNESS
 from bot.model.observation import Denied
 from bot.model.rollout import HOME, HoldCause, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ApproveAt, GateLimits, ServiceConfig
@@ -406,7 +407,7 @@ def test_an_abort_after_the_upgrade_restores_the_primary_before_any_user_returns
 
 
 def test_bad_figures_send_everyone_home_without_a_human() -> None:
-    rig = Rig()
+    rig = Rig(a_service(gates=GateLimits(judge=replace(STRICTNESS, shield=False))))
     rig.start()
     rig.at("shift 40")
 
