@@ -54,7 +54,7 @@ _BYTE = 256
 class _Known:
     """One secret: the pattern of all its forms, and what its forms surely have in common."""
 
-    def __init__(self, secret: str, *, renewed: bool) -> None:
+    def __init__(self, secret: str, *, renewed: bool = False) -> None:
         self.renewed = renewed
         self._secret = secret
         # Letters and digits are never escaped, except as percent codes.
