@@ -139,7 +139,7 @@ class RedisStore:
             with faults():
                 remember_refused(self._client, filed.key, filed.spec.id, filed.spec.started_at)
         except Fault as fault:  # it is filed, and whoever asked has to hear why it was refused
-            self._failed(f"refused starts of {filed.key}", fault)
+            self._failed(f"refusals of {filed.key}", fault)
         return filed
 
     def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:

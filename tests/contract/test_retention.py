@@ -127,14 +127,14 @@ def test_a_start_is_refused_in_its_own_words_also_where_somebody_has_taken_the_k
     shop: Shop,
 ) -> None:
     shop.client.set(KEYS.refused, "somebody else's")
-    told: list[tuple[str, Exception]] = []
-    store = RedisStore(shop.client, failed=lambda about, error: told.append((about, error)))
+    failures: list[tuple[str, Exception]] = []
+    store = RedisStore(shop.client, failed=lambda about, error: failures.append((about, error)))
     asked = rollout(1, phase=Phase.REFUSED)
 
     filed = store.file(asked, [entry("not now")])
 
     assert store.refusals(KEY) == [filed]
-    assert [about for about, _ in told] == [f"refused starts of {KEY}"]
+    assert [about for about, _ in failures] == [f"refusals of {KEY}"]
 
 
 def test_refused_starts_of_one_hour_are_bounded_by_whoever_asks_for_another(shop: Shop) -> None:
