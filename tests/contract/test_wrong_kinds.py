@@ -27,6 +27,7 @@ OURS = (
     KEYS.cards,
     KEYS.tries,
     KEYS.fence,
+    KEYS.refused,
 )
 
 
