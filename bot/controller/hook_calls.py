@@ -16,7 +16,7 @@ from bot.controller.containment import contained
 from bot.controller.ports import Clock, WebhookCaller
 from bot.model.errors import Fault
 from bot.model.rollout import Rollout
-from bot.rollout.hooks import Answer, Call, body, due, of_now
+from bot.rollout.hooks import Answer, Call, body, due, unanswered
 from bot.words.sentence import Text, said
 
 MOST_AT_ONCE = 32  # calls
@@ -57,13 +57,17 @@ class Webhooks:
     def call_due(self, rollout: Rollout, record: Record) -> None:
         """Begin the call that is due for this rollout; or store its answer, where that is known."""
         now = self._clock.now()
-        keys = {call.key(rollout) for call in of_now(rollout, now)}
+        keys = {call.key(rollout) for call in unanswered(rollout, now)}
         for call in due(rollout, now):
             if self._reserve(call.key(rollout), keys):
                 self._run(lambda call=call: self._finish(rollout, call, record))  # type: ignore[misc]
 
     def _reserve(self, key: str, keys: AbstractSet[str]) -> bool:
-        """Whether this call may begin. What the rollout has left behind is never repeated, so nothing waits for it."""
+        """Whether this call may begin: none of ``keys`` is under way, or has an answer that waits to be stored.
+
+        Nothing waits for what the rollout has left behind, or has the last answer to, whoever stored that: neither is
+        called again.
+        """
         with self._lock:
             busy = keys & (self._under_way | self._unstored.keys() - {key})
             if key in self._under_way or busy or len(self._under_way) >= MOST_AT_ONCE:

@@ -61,7 +61,7 @@ class Answer:
 
 def due(rollout: Rollout, now: float) -> tuple[Call, ...]:
     """What is to be called now, the ones to be called again only after a pause."""
-    return tuple(call for call in of_now(rollout, now) if _is_due(_run(rollout, call), now))
+    return tuple(call for call in unanswered(rollout, now) if _is_due(_run(rollout, call), now))
 
 
 def tells(webhooks: Iterable[Webhook]) -> bool:
@@ -71,33 +71,38 @@ def tells(webhooks: Iterable[Webhook]) -> bool:
 
 def owes(rollout: Rollout, now: float) -> bool:
     """Whether any call of an ended rollout is still to be made, now or after a pause."""
-    runs = (_run(rollout, call) for call in of_now(rollout, now))
-    return any(run is None or run.state is HookState.CALLED for run in runs)
+    return any(unanswered(rollout, now))
+
+
+def unanswered(rollout: Rollout, now: float) -> Iterator[Call]:
+    """The calls of the moments that it is now of which the last answer is not known."""
+    for call in _of_now(rollout, now):
+        run = _run(rollout, call)
+        if run is None or run.state is HookState.CALLED:
+            yield call
 
 
 def _is_due(run: HookRun | None, now: float) -> bool:
-    if run is None:
-        return True
-    return run.state is HookState.CALLED and now - run.tried_at >= _pause(run.tries)
+    return run is None or now - run.tried_at >= _pause(run.tries)
 
 
 def _pause(tries: int) -> float:
     return min(FIRST_PAUSE * 2.0 ** min(tries - 1, 16), LONGEST_PAUSE)
 
 
-def of_now(rollout: Rollout, now: float) -> Iterator[Call]:
-    """Every call of the moments that it is now, whatever has become of it."""
+def _of_now(rollout: Rollout, now: float) -> Iterator[Call]:
     for moment, at in _moments(rollout, now):
         yield from (Call(hook=hook, at=at) for hook in rollout.spec.webhooks if hook.when is moment)
 
 
 def _moments(rollout: Rollout, now: float) -> Iterator[tuple[HookMoment, str]]:
     """The moments that it is now, each with its point in the rollout, as it is part of the call's key."""
+    if rollout.ended and (rollout.phase is Phase.REFUSED or now - (rollout.ended_at or 0.0) > OWED_SECONDS):
+        return
     if rollout.stopped is not None:
         yield HookMoment.ABORT, HookMoment.ABORT
     if rollout.ended:
-        if rollout.phase is not Phase.REFUSED and now - (rollout.ended_at or 0.0) <= OWED_SECONDS:
-            yield from ((moment, moment) for moment in _ends(rollout))
+        yield from ((moment, moment) for moment in _ends(rollout))
         return
     if not rollout.spec.webhooks or rollout.retreat or rollout.phase in {Phase.HALTED, Phase.PREFLIGHT}:
         return
@@ -201,7 +206,7 @@ def failed(rollout: Rollout, then: OnFailure) -> HookRun | None:
 
 def _open(rollout: Rollout) -> Iterator[Call]:
     """Those of now whose answer is waited for, and is not a yes."""
-    for call in of_now(rollout, rollout.since):
+    for call in _of_now(rollout, rollout.since):
         run = _run(rollout, call)
         if call.hook.is_asked and (run is None or run.state in {HookState.CALLED, HookState.FAILED}):
             yield call

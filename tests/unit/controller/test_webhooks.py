@@ -283,7 +283,21 @@ def test_a_process_that_dies_between_call_and_record_calls_again_with_the_same_k
     assert rig.webhooks.called("stage") == ["r-1/mirror/stage"] * 2
 
 
-class DisturbedStore(InMemoryStore):
+class LossyStore(InMemoryStore):
+    """Of the next answers of webhooks that are stored, these many come in and are not confirmed."""
+
+    unconfirmed = 0
+
+    def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
+        stored = self.load(rollout.key, rollout.spec.id)
+        saved = super().save(rollout, entries, fence=fence)
+        if self.unconfirmed and stored is not None and stored.hook_runs != rollout.hook_runs:
+            self.unconfirmed -= 1
+            raise Fault("Redis", "did not answer in time.", Cause.TIMED_OUT)
+        return saved
+
+
+class DisturbedStore(LossyStore):
     """Before each of the next ``late`` answers of webhooks is stored, a write of a bot that has died arrives."""
 
     late = 0
@@ -310,20 +324,6 @@ def test_an_answer_that_arrives_while_the_record_changes_is_kept_and_not_asked_f
     assert rig.live().hook_runs
 
 
-class LossyStore(InMemoryStore):
-    """Of the next answers of webhooks that are stored, these many come in and are not confirmed."""
-
-    unconfirmed = 0
-
-    def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
-        stored = self.load(rollout.key, rollout.spec.id)
-        saved = super().save(rollout, entries, fence=fence)
-        if self.unconfirmed and stored is not None and stored.hook_runs != rollout.hook_runs:
-            self.unconfirmed -= 1
-            raise Fault("Redis", "did not answer in time.", Cause.TIMED_OUT)
-        return saved
-
-
 def test_a_no_whose_storing_was_not_confirmed_is_one_try() -> None:
     rig = Rig(calling(hook(HookMoment.STAGE, retries=1)))
     rig.store = LossyStore()
@@ -337,6 +337,25 @@ def test_a_no_whose_storing_was_not_confirmed_is_one_try() -> None:
     (run,) = rig.live().hook_runs
     assert (run.state, run.tries) == (HookState.PASSED, 2)
     assert rig.webhooks.called("stage") == ["r-1/mirror/stage"] * 2
+
+
+@pytest.mark.parametrize("answers", [[], [NO]], ids=["yes", "no"])
+def test_a_last_answer_whose_storing_was_not_confirmed_keeps_no_other_webhook_waiting(
+    answers: list[Fault | None],
+) -> None:
+    rig = Rig(calling(hook(HookMoment.ABORT, retries=0), hook(HookMoment.END)))
+    rig.store = LossyStore()
+    rig.store.unconfirmed = 1
+    rig.webhooks.failures["abort"] = answers
+    rig.controller = rig.restarted()
+    rig.start()
+    rig.tick()
+    rig.decide(Abort("no"))
+    for _ in range(6):
+        rig.tick()
+        rig.controller.call_owed_webhooks()
+
+    assert [name for name, _, _ in rig.webhooks.calls] == ["abort", "end"]
 
 
 def leading(rig: Rig) -> FakeLease:
@@ -414,6 +433,8 @@ class Troubled:
                 self.store.late = self.dice.randint(1, 7)
             case 3:
                 self.rig.clock.advance(60.0)  # the lease runs out
+            case 4:
+                self.store.unconfirmed = 1
             case _:
                 self.step()
 
@@ -536,6 +557,35 @@ def test_the_end_is_told_to_those_with_whom_it_began_whatever_the_file_says_by_n
         rig.controller.call_owed_webhooks()
 
     assert [name for name, _, _ in rig.webhooks.calls] == ["abort", *["end"] * 4]
+
+
+@pytest.mark.parametrize("by_another", [False, True], ids=["ended here", "ended by another replica"])
+def test_the_end_is_told_also_where_another_rollout_has_begun_since(*, by_another: bool) -> None:
+    rig = Rig(calling(hook(HookMoment.ABORT), hook(HookMoment.END, retries=9)))
+    rig.webhooks.failures["end"] = [NO] * 3
+    rig.start()
+    rig.tick()
+    decides = rig.restarted() if by_another else rig.controller
+    decides.decide("reviews", Abort("no"), By(id=OMAR))
+    assert rig.newest().ended
+    rig.start()
+    for _ in range(6):
+        rig.tick(60.0)
+        rig.controller.call_owed_webhooks()
+
+    assert rig.newest().spec.id == "r-2"
+    assert [key for _, key, _ in rig.webhooks.calls] == ["r-1/abort/abort", *["r-1/end/end"] * 4]
+
+
+def test_an_hour_after_its_end_nobody_is_told_of_it_any_more() -> None:
+    rig = Rig(calling(hook(HookMoment.ABORT), hook(HookMoment.END)))
+    rig.start()
+    rig.tick()
+    rig.decide(Abort("no"))
+    rig.clock.advance(OWED_SECONDS + 1.0)
+    rig.controller.call_owed_webhooks()
+
+    assert rig.webhooks.calls == []
 
 
 def test_what_nothing_waits_for_is_given_up_after_its_retries_and_told_once() -> None:
