@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench.judge.cost import cost
+from bench.judge.cost import cost_second
 from bot.analysis.analysis import analyse, begin
 from bot.rollout import decide
 from bot.slack.cards import card
@@ -25,7 +25,7 @@ def rules() -> dict[str, float]:
     rollout = replace(rollout, analysis_state=analysis_state)
     later = replace(seen, start=60.0, end=75.0)
     observed = an_observation(rollout)
-    total = cost()
+    total = cost_second()
     return {
         "the judge: read its state (CPU ms)": total.load,
         "the judge: one interval, three bursty metrics (CPU ms)": total.row,

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 HIDDEN = "…"
 LEAST = 6  # characters; whatever is shorter is a part of too many harmless words
-MOST = 500  # secrets that are known at a time; tokens that are renewed every hour come and go
+MOST = 500  # secrets that are known at a time; tokens that are renewed every hour come and go, and the others stay
 LONG = 256  # characters; a longer secret is found by its ends, as each character of a pattern costs time and memory
 END = 64  # characters of either end
 LARGEST_FORM = 40  # characters that one may have become, when text was quoted several times over
@@ -54,7 +54,8 @@ _BYTE = 256
 class _Known:
     """One secret: the pattern of all its forms, and what its forms surely have in common."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, *, renewed: bool = False) -> None:
+        self.renewed = renewed
         self._secret = secret
         # Letters and digits are never escaped, except as percent codes.
         self._hint = max(_RUN.findall(secret if len(secret) <= LONG else secret[:END]), key=len, default="")
@@ -102,16 +103,23 @@ _known: dict[str, _Known] = {}
 _longest_first: tuple[_Known, ...] = ()  # the same
 
 
-def learn(secret: str) -> None:
-    """Know a secret from now on, and the passwords in it if it is an address; see ``LEAST`` for what is too short."""
+def learn(secret: str, *, renewed: bool = False) -> None:
+    """Know a secret from now on, and the passwords in it if it is an address; see ``LEAST`` for what is too short.
+
+    One that was ``renewed`` will be again. With ``MOST`` of them the oldest of these is forgotten, and none that stays.
+    """
     for one in _parts(secret):
         if len(one) >= LEAST and one not in _known:
-            known = _Known(one)
+            known = _Known(one, renewed=renewed)
             with _lock:
                 _known[one] = known
                 while len(_known) > MOST:
-                    _known.pop(next(iter(_known)))
+                    _known.pop(_first_to_go())
                 _sort()
+
+
+def _first_to_go() -> str:
+    return next((secret for secret, known in _known.items() if known.renewed), next(iter(_known)))
 
 
 def forget() -> None:

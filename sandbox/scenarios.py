@@ -50,6 +50,7 @@ class Scenario:
         users_per_second: how many requests they send.
         asks: what they ask for, in turn.
         dead_man_seconds: the watchdog's limit; None: there is no watchdog.
+        rollouts: how many it takes as long as, from start to promotion.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Scenario:
     users_per_second: float = USERS_PER_SECOND
     asks: Sequence[Ask] = ASKS
     dead_man_seconds: float | None = None
+    rollouts: int = 1
 
 
 def stuck_objects() -> Sequence[dict[str, Any]]:
@@ -183,6 +185,7 @@ SCENARIOS = {
             play=users_only_fault,
             services={"reviews": BY_ITSELF},
             users_per_second=100.0,
+            rollouts=2,
         ),
         Scenario(name="bot-killed", about="the bot is killed at 40 % and started again: promoted", play=bot_killed),
         Scenario(
@@ -261,7 +264,12 @@ SCENARIOS = {
             services={"reviews": reviews(mirror={"percent": 100, "methods": ["GET", "HEAD"], "for": "14s"})},
             post_share=0.2,
         ),
-        Scenario(name="second-release", about="v1 to v2, promoted; then v3, promoted", play=second_release),
+        Scenario(
+            name="second-release",
+            about="v1 to v2, promoted; then v3, promoted",
+            play=second_release,
+            rollouts=2,
+        ),
         Scenario(
             name="drill",
             about="an abort is rehearsed: how long until routes are accepted, with no user on v2",

@@ -30,15 +30,15 @@ def now_and_then(
         nonlocal asked_at
         if now() - asked_at >= every:
             refresh(settings)
-            learn(settings)
+            learn(settings, renewed=True)
             settings.refresh_api_key_hook = sparing  # type: ignore[assignment]  # a kubeconfig's sets itself again
             asked_at = now()
 
     return sparing
 
 
-def learn(settings: client.Configuration) -> None:
+def learn(settings: client.Configuration, *, renewed: bool = False) -> None:
     """Know what lets us in, with and without the word in front of it. A pod's token is another one every hour."""
     for header in settings.api_key.values():
-        redaction.learn(str(header or "").rpartition(" ")[2])
-    redaction.learn(str(settings.password or ""))
+        redaction.learn(str(header or "").rpartition(" ")[2], renewed=renewed)
+    redaction.learn(str(settings.password or ""), renewed=renewed)

@@ -28,7 +28,7 @@ from bot.adapters.serialization import (
 )
 from bot.controller.containment import broken
 from bot.model.copies import replace
-from bot.model.errors import Refusal, Stale, Unreadable
+from bot.model.errors import Fault, Refusal, Stale, Unreadable
 from bot.model.rollout import Phase, Rollout, RolloutId, RolloutSpec
 from bot.model.signing import UNSIGNED, Signer
 from bot.model.story import Entry, EntryKind
@@ -135,8 +135,11 @@ class RedisStore:
         filed = replace(rollout, revision=1)
         if self._write(filed, 0, entries, fence=None, notify=False) != "written":
             raise Stale("Redis", said("adapters.held_already", id=rollout.spec.id, service=rollout.spec.service))
-        with faults():
-            remember_refused(self._client, filed.key, filed.spec.id, filed.spec.started_at)
+        try:
+            with faults():
+                remember_refused(self._client, filed.key, filed.spec.id, filed.spec.started_at)
+        except Fault as fault:  # it is filed, and whoever asked has to hear why it was refused
+            self._failed(f"refusals of {filed.key}", fault)
         return filed
 
     def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:

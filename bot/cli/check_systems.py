@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 from slack_sdk.errors import SlackApiError
@@ -109,14 +110,25 @@ def permissions(adapters: bootstrap.Adapters) -> Iterator[Line]:
     """What we may not do of all that preflight and a rollout ask for, each with the rule to add; by service."""
     wanted = {service.name: surroundings.wanted(adapters.kube, service) for service in adapters.catalogue}
     everything = list(dict.fromkeys(access for several in wanted.values() for access in several))
-    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
-        answers = dict(
-            zip(everything, pool.map(lambda access: permission(adapters.kube, access), everything), strict=True)
-        )
+    answers = _answers(lambda access: permission(adapters.kube, access), everything)
     asked: set[Access] = set()
     for name, several in wanted.items():
         yield from _permission_lines(name, [answers[one] for one in several if one not in asked])
         asked.update(several)
+
+
+def _answers(ask: Callable[[Access], Permission], everything: Sequence[Access]) -> Mapping[Access, Permission]:
+    """Several at once. A server that answers none of those is not asked on: each question may take its whole time."""
+    found: dict[Access, Permission] = {}
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        for start in range(0, len(everything), ASKED_AT_ONCE):
+            some = everything[start : start + ASKED_AT_ONCE]
+            given = list(pool.map(ask, some))
+            found.update(zip(some, given, strict=True))
+            if all(one.allowed is None for one in given):
+                rest = everything[start + ASKED_AT_ONCE :]
+                return found | {access: replace(given[-1], access=access) for access in rest}
+    return found
 
 
 def _permission_lines(service: str, found: list[Permission]) -> Iterator[Line]:

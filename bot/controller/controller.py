@@ -41,7 +41,7 @@ from bot.controller.rivals import conflicts, refuse_taking_back
 from bot.controller.telemetry import UNMEASURED, Telemetry
 from bot.controller.timekeeping import Timekeeper
 from bot.controller.workers import Workers
-from bot.model.errors import Contended, Fault, Refusal, Stale
+from bot.model.errors import Contended, Fault, Refusal, Stale, Unreadable
 from bot.model.figures import Figures
 from bot.model.freeze import ALL, Freeze, FreezeAction, FreezeLine
 from bot.model.observation import Denied, Observation
@@ -119,8 +119,11 @@ class Controller(Lookup):
         self._webhooks = Webhooks(ports.webhooks, ports.clock, hook_run)
         # What a webhook has answered is so, whoever leads by now: it is stored without a lease, as commands are.
         self._answers_store = ports.store
-        # Services whose last rollout may owe calls, whatever services.yaml says of them by now; at first all of it.
-        self._owing = dict.fromkeys(service.key for service in services.values())
+        # Rollouts that may owe calls once they have ended, whatever services.yaml says by now, and whatever has begun
+        # since; None is a service's last one. At first that of each.
+        self._owing: dict[tuple[str, RolloutId | None], None] = dict.fromkeys(
+            (one.key, None) for one in services.values()
+        )
         self._workers = Workers(threads)
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -452,17 +455,31 @@ class Controller(Lookup):
 
     def call_owed_webhooks(self) -> None:
         """Of rollouts that have ended: whoever ended one may have gone before its webhooks were told."""
-        calling = (service.key for service in self._services.values() if hooks.tells(service.webhooks))
-        for key in dict.fromkeys((*calling, *self._owing.copy())):
-            last = next(iter(self._ports.store.history(key, 1)), None)
-            if last is not None and last.ended:
-                self._webhooks.call_due(last, self._record)
-            if last is None or (last.ended and not hooks.owes(last, self._ports.clock.now())):
-                self._owing.pop(key, None)
+        busy = self._ports.store.busy()
+        calling = ((service.key, None) for service in self._services.values() if hooks.tells(service.webhooks))
+        for key, known in dict.fromkeys((*calling, *self._owing.copy())):
+            if key in busy and known in {None, busy[key]}:
+                continue  # it has not ended
+            ended = self._ended(key, known)
+            if ended is not None:
+                self._webhooks.call_due(ended, self._record)
+            if ended is None or not hooks.owes(ended, self._ports.clock.now()):
+                self._owing.pop((key, known), None)
+
+    def _ended(self, key: str, known: RolloutId | None) -> Rollout | None:
+        """That rollout, or the service's last one, if it has ended and can be read."""
+        store = self._ports.store
+        with suppress(Unreadable):
+            one = next(iter(store.history(key, 1)), None) if known is None else store.load(key, known)
+            return one if one is not None and one.ended else None
+        return None
 
     def _remember_owing(self, rollout: Rollout) -> None:
-        if hooks.tells(rollout.spec.webhooks):
-            self._owing[rollout.key] = None
+        if not hooks.tells(rollout.spec.webhooks):
+            return
+        self._owing[rollout.key, rollout.spec.id] = None
+        for oldest in [*self._owing][:-REMEMBERED]:  # of whoever does not lead they are not asked for
+            self._owing.pop(oldest, None)
 
     @property
     def _record(self) -> Record:

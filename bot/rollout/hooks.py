@@ -97,11 +97,12 @@ def _of_now(rollout: Rollout, now: float) -> Iterator[Call]:
 
 def _moments(rollout: Rollout, now: float) -> Iterator[tuple[HookMoment, str]]:
     """The moments that it is now, each with its point in the rollout, as it is part of the call's key."""
+    if rollout.ended and (rollout.phase is Phase.REFUSED or now - (rollout.ended_at or 0.0) > OWED_SECONDS):
+        return
     if rollout.stopped is not None:
         yield HookMoment.ABORT, HookMoment.ABORT
     if rollout.ended:
-        if rollout.phase is not Phase.REFUSED and now - (rollout.ended_at or 0.0) <= OWED_SECONDS:
-            yield from ((moment, moment) for moment in _ends(rollout))
+        yield from ((moment, moment) for moment in _ends(rollout))
         return
     if not rollout.spec.webhooks or rollout.retreat or rollout.phase in {Phase.HALTED, Phase.PREFLIGHT}:
         return

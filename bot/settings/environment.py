@@ -136,16 +136,17 @@ class Values:
 
 def _no_certificates(file: Path) -> Text:
     """Why nobody can be known by the file; "" where somebody can. What is said around certificates may be anything."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        content = files.content(file, LARGEST_BUNDLE + 1)
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii", "ignore"))
+        if len(files.content(file, LARGEST_BUNDLE + 1)) <= LARGEST_BUNDLE:
+            context.load_verify_locations(file)  # as the libraries do that connect
     except ssl.SSLError:
         return said("settings.no_certificate")
     except OSError as error:
         return str(error.strerror)
     except ValueError:
         return said("settings.no_certificate")
-    return said("settings.no_certificate") if len(content) > LARGEST_BUNDLE else ""
+    return "" if context.cert_store_stats()["x509"] else said("settings.no_certificate")
 
 
 def _is_file(name: str) -> bool:

@@ -43,7 +43,7 @@ class Secret:
         if not now or not is_one_line(now):
             return self._value
         if now != self._value:
-            redaction.learn(now)
+            redaction.learn(now, renewed=True)
         return now
 
     def __str__(self) -> str:

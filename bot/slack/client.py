@@ -31,6 +31,7 @@ _ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 _PERCENT = re.compile(r"(?<=[0-9]) %")
+_CARRIED = frozenset({"value", "private_metadata", "initial_value"})  # for us, and what somebody has typed
 
 
 class _Http(HTTPHandler):
@@ -123,7 +124,7 @@ def _together(call: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unbroken(part: Any) -> Any:
     if isinstance(part, dict):
-        return {name: _unbroken(one) for name, one in part.items()}
+        return {name: one if name in _CARRIED else _unbroken(one) for name, one in part.items()}
     if isinstance(part, list | tuple):
         return [_unbroken(one) for one in part]
     return _PERCENT.sub("\N{NO-BREAK SPACE}%", part) if isinstance(part, str) else part

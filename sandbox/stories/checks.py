@@ -123,7 +123,7 @@ def check_brief(timeline: Timeline, world: World) -> None:
 def check_proven(timeline: Timeline, world: World, stages: Sequence[str]) -> None:
     """These stages were passed on evidence, and did not end because their time was up."""
     texts = [message.text for message in world.slack.workspace.messages(CHANNEL)]
-    # One that was not shown to be good is told otherwise: "done: no problem seen, too little traffic to be sure".
+    # One that was not shown to be good is told otherwise: "done: no problem seen on little traffic".
     passed = [stage for stage in stages if any(f"{stage} done. " in text for text in texts)]
     timeline.check(f"passed on evidence: {', '.join(passed)}", ok=passed == list(stages))
 

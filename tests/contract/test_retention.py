@@ -123,6 +123,20 @@ def test_refused_starts_have_a_smaller_bound_of_their_own_and_are_told_before_th
     assert shop.kept()[0] == "r1"
 
 
+def test_a_start_is_refused_in_its_own_words_also_where_somebody_has_taken_the_key_that_bounds_them(
+    shop: Shop,
+) -> None:
+    shop.client.set(KEYS.refused, "somebody else's")
+    failures: list[tuple[str, Exception]] = []
+    store = RedisStore(shop.client, failed=lambda about, error: failures.append((about, error)))
+    asked = rollout(1, phase=Phase.REFUSED)
+
+    filed = store.file(asked, [entry("not now")])
+
+    assert store.refusals(KEY) == [filed]
+    assert [about for about, _ in failures] == [f"refusals of {KEY}"]
+
+
 def test_refused_starts_of_one_hour_are_bounded_by_whoever_asks_for_another(shop: Shop) -> None:
     """A member of the workspace may ask faster than the leader removes."""
     shop.past(Phase.PROMOTED)

@@ -68,7 +68,7 @@ def _wrong(world: World, phase: str) -> list[str]:
     patches = [str(images) for images in world.referee.seen.patches]
     if len(patches) != len(set(patches)):
         found.append(f"an image was patched twice: {patches}")
-    found += world.audience.wrong
+    found += [*world.audience.wrong, *world.reader.wrong]
     found += _ill_called(world)
     if (wrong := _ill_said(world)) is not None:
         found.append(f"posts that came twice, and lost ones: {wrong}")

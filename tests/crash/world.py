@@ -37,6 +37,7 @@ from tests.audience import Audience
 from tests.crash.bots import BotProcess, BotServer
 from tests.crash.stories import Story
 from tests.crash.upsets import HPA_SECONDS, SIGNER, SIGNING_KEY, RedisDatabase, Surroundings, Upsets
+from tests.messages import Reader
 
 TICK_SECONDS = 0.1
 SCRAPE_SECONDS = 0.1
@@ -90,6 +91,7 @@ class World:
         self.proxy = RedisProxy(place.port)
         self.receiver = Receiver()
         self.audience = Audience()
+        self.reader = Reader("", "")  # of two Deployments that end with one version
         self.census: dict[tuple[str, str], int] = {}
         self.kills = 0
         self._place = place
@@ -145,6 +147,8 @@ class World:
         self.kube.deployments.start_seconds(ground.namespace, ground.primary, POD_SECONDS)
         self.referee = Referee(self.kube.store, time.monotonic, ground, drain=0.0)
         self.kube.witness(self.referee.observe)
+        self.slack.workspace.subscribe(self.reader.read)
+        self.kube.store.subscribe(self.reader.observe)
         self.kube.store.subscribe(self._notice)
         for vs in self.kube.store.list("VirtualService"):
             self._notice("ADDED", vs)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.check import Line, check
+from bot.cli.check_systems import ASKED_AT_ONCE
 from bot.settings.env import read_settings
 from bot.words.rendering import plain
 from sandbox.catalogue import reviews, services_yaml
@@ -21,6 +22,7 @@ from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
 from sandbox.ports import free_port
 from sandbox.webhooks import Receiver
+from sandbox.wire import Moment, Request, Trouble
 from tests.fakes.slack_client import FakeSlack
 
 ROOT = Path(__file__).parents[2]
@@ -227,3 +229,19 @@ def test_each_webhook_is_connected_to_and_told_nothing(kube: KubeApi, tmp_path: 
             (False, "webhook unsigned: there is no secret to sign with at WEBHOOK_NOWHERE."),
         ]
         assert receiver.heard == []
+
+
+def test_a_server_that_says_of_no_right_whether_we_have_it_is_not_asked_for_each(kube: KubeApi, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def refuse(request: Request, moment: Moment) -> Trouble | None:
+        if moment is Moment.AFTER or "SelfSubjectAccessReview" not in request.kind:
+            return None
+        asked.append(request.kind)
+        return Trouble(status=500)
+
+    kube.wire.listen(refuse)
+    (line,) = [one for one in said(environment(kube, tmp_path), "reviews") if "may" in plain(one.sentence)]
+
+    assert len(asked) == ASKED_AT_ONCE
+    assert "patch deployments" in plain(line.sentence)

@@ -1,4 +1,4 @@
-"""The rehearsal tells its proxies what Istio's own control plane told a gateway and a sidecar of the same objects.
+"""The rehearsal gives its proxies what Istio's own control plane gave a gateway and a sidecar of the same objects.
 
 The sample was made by giving istiod's generator of configuration the objects, with a pod of each version behind every
 Service, and asking it for routes, clusters and endpoints of both proxies. What of them only names, traces or counts
@@ -33,8 +33,8 @@ each_proxy = pytest.mark.parametrize("proxy", sorted(CALLERS))
 @each_case
 @each_proxy
 def test_a_proxy_has_istiods_routes_for_each_host(case: dict[str, Any], proxy: str) -> None:
-    told = route_configurations(view_of(case))[proxy]["virtual_hosts"]
-    assert routes_by_domain(told, CALLERS[proxy].prefix) == routes_by_domain(case["answers"][proxy]["hosts"])
+    given = route_configurations(view_of(case))[proxy]["virtual_hosts"]
+    assert routes_by_domain(given, CALLERS[proxy].prefix) == routes_by_domain(case["answers"][proxy]["hosts"])
 
 
 @each_case
@@ -88,20 +88,20 @@ def ports_of(assignment: dict[str, Any]) -> Iterator[int]:
 
 def routes_by_domain(hosts: list[dict[str, Any]], prefix: str = "") -> dict[str, Any]:
     """What a proxy does for each host name, clusters by their own names."""
-    told = json.loads(json.dumps(hosts).replace(f'"{prefix}outbound|', '"outbound|'))
-    return {domain: [meaning(route) for route in host["routes"]] for host in told for domain in host["domains"]}
+    read = json.loads(json.dumps(hosts).replace(f'"{prefix}outbound|', '"outbound|'))
+    return {domain: [normalised(route) for route in host["routes"]] for host in read for domain in host["domains"]}
 
 
-def meaning(value: Any, key: str = "") -> Any:
+def normalised(value: Any, key: str = "") -> Any:
     """The same for both ways of writing one thing: names of routes, defaults, numbers as text, shares of a hundred."""
     if isinstance(value, dict):
         if "denominator" in value or set(value) == {"numerator"}:
             return value.get("numerator", 0) / DENOMINATORS[value.get("denominator", "HUNDRED")]
         named = {} if "match" in value else {"name": value.get("name")}
-        kept = {one: meaning(found, one) for one, found in value.items() if one != "name"} | named
+        kept = {one: normalised(found, one) for one, found in value.items() if one != "name"} | named
         return {one: found for one, found in kept.items() if not is_default(one, found)}
     if isinstance(value, list):
-        return [meaning(one) for one in value]
+        return [normalised(one) for one in value]
     return int(value) if key == "host_selection_retry_max_attempts" else value
 
 

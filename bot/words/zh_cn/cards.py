@@ -92,7 +92,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.step": "第 {n} 步，共 {all} 步",
     "slack.step_to_go": "第 {n} 步，共 {all} 步 · 顺利的话还需约 {time}",
     "slack.got_as_far": "进行到第 {n} 步，共 {all} 步",
-    "slack.not_sure": "未发现问题，但流量不足，无法确定",
+    "slack.not_sure": "流量较少，未见问题",
     "slack.several": "{stages:arrows}",
     "slack.weight": "{share}",
     "slack.weights": "{steps}使用 {version}",

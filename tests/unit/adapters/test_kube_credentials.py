@@ -62,6 +62,25 @@ def test_credentials_that_never_expire_are_never_asked_about() -> None:
     assert now_and_then(None) is None
 
 
+def test_tokens_of_years_push_out_no_secret_that_stays() -> None:
+    redaction.forget()
+    redaction.learn("hunter-zwei-drei")
+    hours = iter(range(3 * redaction.MOST))
+
+    def refresh(settings: client.Configuration) -> None:
+        settings.api_key["authorization"] = f"Bearer opaque-{next(hours):06}"
+
+    times = iter(range(6 * redaction.MOST))
+    sparing = now_and_then(refresh, now=lambda: float(next(times)))
+    settings = client.Configuration()
+    assert sparing is not None
+    for _ in range(3 * redaction.MOST):
+        sparing(settings)
+
+    newest = settings.api_key["authorization"].removeprefix("Bearer ")
+    assert redaction.redact(f"hunter-zwei-drei and {newest}") == "… and …"
+
+
 @pytest.mark.parametrize("header", ["Bearer ", "bearer ", ""])
 def test_a_token_that_was_renewed_is_known_as_well(header: str) -> None:
     """As a cloud's login gives it, which looks like nothing that is hidden by its looks."""

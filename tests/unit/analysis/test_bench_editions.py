@@ -176,3 +176,5 @@ def test_a_row_stores_little_and_storing_changes_no_ruling() -> None:
     assert 2000 < measured.largest <= 4096
     assert measured.differing == 0
     assert measured.row > 0
+    assert measured.row < 4 * measured.first
+    assert measured.row < 2 * measured.alone

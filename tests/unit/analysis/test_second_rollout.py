@@ -246,3 +246,15 @@ def test_slow_requests_of_the_first_minute_are_cold_caches() -> None:
 
     assert trace.state.totals[1:].sum() == 0
     assert trace.state.totals[0].sum() > 0
+
+
+@pytest.mark.parametrize("requests", [100.0, 3e7, 99_999_999.0, 1e8, 3.7e11, 1e14])
+def test_counts_of_any_size_are_stored_as_they_are(requests: float) -> None:
+    rows = [interval(number, (requests, 1, 4 * requests, 7)) for number in range(1, 9)]
+
+    kept, rulings = judged(rows)
+    stored, again = judged(rows, stored=True)
+
+    assert save(stored) == save(kept)
+    assert stored.state.so_far[0, 0] == 32 * requests
+    assert [one.log_e for one in again] == [one.log_e for one in rulings]

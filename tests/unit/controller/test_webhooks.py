@@ -559,6 +559,35 @@ def test_the_end_is_told_to_those_with_whom_it_began_whatever_the_file_says_by_n
     assert [name for name, _, _ in rig.webhooks.calls] == ["abort", *["end"] * 4]
 
 
+@pytest.mark.parametrize("by_another", [False, True], ids=["ended here", "ended by another replica"])
+def test_the_end_is_told_also_where_another_rollout_has_begun_since(*, by_another: bool) -> None:
+    rig = Rig(calling(hook(HookMoment.ABORT), hook(HookMoment.END, retries=9)))
+    rig.webhooks.failures["end"] = [NO] * 3
+    rig.start()
+    rig.tick()
+    decides = rig.restarted() if by_another else rig.controller
+    decides.decide("reviews", Abort("no"), By(id=OMAR))
+    assert rig.newest().ended
+    rig.start()
+    for _ in range(6):
+        rig.tick(60.0)
+        rig.controller.call_owed_webhooks()
+
+    assert rig.newest().spec.id == "r-2"
+    assert [key for _, key, _ in rig.webhooks.calls] == ["r-1/abort/abort", *["r-1/end/end"] * 4]
+
+
+def test_an_hour_after_its_end_nobody_is_told_of_it_any_more() -> None:
+    rig = Rig(calling(hook(HookMoment.ABORT), hook(HookMoment.END)))
+    rig.start()
+    rig.tick()
+    rig.decide(Abort("no"))
+    rig.clock.advance(OWED_SECONDS + 1.0)
+    rig.controller.call_owed_webhooks()
+
+    assert rig.webhooks.calls == []
+
+
 def test_what_nothing_waits_for_is_given_up_after_its_retries_and_told_once() -> None:
     rig = Rig(calling(hook(HookMoment.END, retries=2)))
     rig.webhooks.failures["end"] = [NO] * 9

@@ -9,10 +9,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot import redaction
 from bot.settings.env import read_settings
 from bot.settings.env_file import NAMES, distance, nearest
 from bot.settings.errors import SettingsError
 from bot.words.rendering import plain
+
+# As OpenSSL writes one with what it is trusted for, and one that has signed nothing but who is revoked.
+TRUSTED = """\
+-----BEGIN TRUSTED CERTIFICATE-----
+MIIBbzCCARWgAwIBAgIUQQqWvEuf0tbTQy6p/RK0Y2zex80wCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBeDAgFw0yNjExMzAyMDEyNDlaGA8yMTI2MTEwNjIwMTI0OVow
+DDEKMAgGA1UEAwwBeDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCdKsbkWCq7/
+pLa+xM0W8zE4cOK6+ulQuXAKs32C5+2oQrpSiIek2FAuH/Dtku7RT9THwZJSesig
+F/5llWbDwOGjUzBRMB0GA1UdDgQWBBSqFH4x0Hp2BM6MMTCK3cgNWks5qDAfBgNV
+HSMEGDAWgBSqFH4x0Hp2BM6MMTCK3cgNWks5qDAPBgNVHRMBAf8EBTADAQH/MAoG
+CCqGSM49BAMCA0gAMEUCIQD9kgAcYGXAKaCj0R9LUtsHOnKs73cK88CP3UfLvvl1
+ewIgcEZAw1aqbXtd2XZ3uWWZsWGyTsEtKYCXQWEu73ciKVwwDDAKBggrBgEFBQcD
+AQ==
+-----END TRUSTED CERTIFICATE-----
+"""
+REVOKED = """\
+-----BEGIN X509 CRL-----
+MIGSMDowCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBeBcNMjYxMTMwMjAxMjQ5WhgP
+MjEyNjExMDYyMDEyNDlaMAoGCCqGSM49BAMCA0gAMEUCIEC5MgAjlkmu+W/Mw7NP
+ZdnyMdMNv4X0gfH3vQcy7kh5AiEAwDLm7c2KQSY3wcjMdBO19NT383EiIkdgVpw+
+mwFB4Vk=
+-----END X509 CRL-----
+"""
 
 HTTP = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s1gning"}
 
@@ -193,6 +217,20 @@ def test_a_secret_is_one_line_also_where_its_file_is_replaced(odd: str, tmp_path
     assert token.current() == "xoxb-good"
 
 
+def test_tokens_that_are_renewed_push_out_no_secret_that_stays(tmp_path: Path) -> None:
+    redaction.forget()
+    file = tmp_path / "token"
+    file.write_text("first-opaque")
+    given = {"PROMETHEUS_BEARER_TOKEN_FILE": str(file), "REDIS_URL": "redis://:hunter-drei@redis"}
+    token = read_settings(given).prometheus.bearer_token
+    assert token is not None
+    for day in range(redaction.MOST + 10):
+        file.write_text(f"opaque-{day:06}")
+        token.current()
+
+    assert redaction.redact(f"hunter-drei and opaque-{redaction.MOST + 9:06}") == "… and …"
+
+
 @pytest.mark.parametrize("name", ["PROMETHEUS_CA_FILE", "REDIS_CA_FILE"])
 @pytest.mark.parametrize("content", [b"", b"\0" * 99, b"-----BEGIN CERTIFICATE-----\nx\n", b"\xff\xfe-\0", b"no"])
 def test_a_file_without_certificates_is_told(name: str, content: bytes, tmp_path: Path) -> None:
@@ -201,6 +239,22 @@ def test_a_file_without_certificates_is_told(name: str, content: bytes, tmp_path
 
     with pytest.raises(SettingsError, match=r"ca\.pem\" cannot be read \(holds no certificate in PEM\)"):
         read_settings({name: str(file), "REDIS_URL": "rediss://redis"})
+
+
+def test_a_bundle_with_openssls_own_headers_is_one_as_it_is_to_the_library_that_reads_it(tmp_path: Path) -> None:
+    """As systems of Red Hat keep one; nobody is made to convert what connects."""
+    file = tmp_path / "ca-bundle.trust.crt"
+    file.write_text(TRUSTED)
+
+    assert read_settings({"PROMETHEUS_CA_FILE": str(file)}).prometheus.ca_file == file
+
+
+def test_a_list_of_what_is_revoked_alone_lets_nobody_be_known(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text(REVOKED)
+
+    with pytest.raises(SettingsError, match=r"ca\.pem\" cannot be read \(holds no certificate in PEM\)"):
+        read_settings({"PROMETHEUS_CA_FILE": str(file)})
 
 
 def test_whatever_stands_around_certificates_is_no_matter(tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def test_the_plan_gathers_what_is_behind_and_what_is_ahead() -> None:
     assert plan_of(here) == [
         ("complete", "Mirror → 20 %", "200 requests, none failed"),
         # Its time was up: nothing was shown of it, so it has no tick.
-        ("pending", "40 % of users on v2", "no problem seen, too little traffic to be sure"),
+        ("pending", "40 % of users on v2", "no problem seen on little traffic"),
         ("in_progress", "60 % of users on v2", "for 60 seconds"),
         ("pending", "80 % → 100 % of users, then upgrade, return and watch", "2 approvals"),
     ]
@@ -233,7 +233,7 @@ def test_what_was_not_shown_of_several_stages_is_said_once() -> None:
 
     for stage in range(1, 10):
         rows = [more for _, _, more in plan_of(at(stage, walked=tuple(left[:stage])))]
-        assert rows.count("no problem seen, too little traffic to be sure") == 1
+        assert rows.count("no problem seen on little traffic") == 1
 
 
 ABORTED = (

@@ -65,6 +65,20 @@ def test_slack_itself_answers_where_it_is() -> None:
         assert web_client("xoxb-1", f"{slack.url}/api/").is_slacks(slack.response_url)
 
 
+def test_no_line_breaks_in_a_share_and_what_was_typed_comes_back_as_it_was() -> None:
+    asked = {"type": "plain_text_input", "action_id": "value", "initial_value": "5 % of 404"}
+    button = {"type": "button", "action_id": "a", "value": "at 20 %", "text": {"type": "plain_text", "text": "At 20 %"}}
+    blocks = [{"type": "input", "element": asked}, {"type": "actions", "elements": [button]}]
+    with FakeSlack() as slack:
+        slack.client.views_open(trigger_id="t", view={"type": "modal", "private_metadata": "in 5 %", "blocks": blocks})
+        (sent,) = slack.said("views.open")
+
+    view = sent["view"] if isinstance(sent["view"], dict) else json.loads(sent["view"])
+    typed, pressed = view["blocks"][0]["element"], view["blocks"][1]["elements"][0]
+    assert pressed["text"]["text"] == "At 20\N{NO-BREAK SPACE}%"
+    assert (typed["initial_value"], pressed["value"], view["private_metadata"]) == ("5 % of 404", "at 20 %", "in 5 %")
+
+
 @pytest.mark.parametrize("method", ["chat.postMessage", "chat.postEphemeral", "chat.update", "views.open", "respond"])
 def test_nothing_that_people_read_in_slack_holds_a_secret(method: str) -> None:
     """A pod's last words may, or an admission webhook's, or what somebody typed as a reason."""

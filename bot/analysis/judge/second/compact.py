@@ -13,13 +13,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from itertools import starmap
-from typing import Any
+from operator import attrgetter
+from typing import Any, get_type_hints
 
 import numpy as np
 
 from bot.analysis.judge.ratio import BadRequests
 from bot.analysis.judge.second.baseline import Baseline
 from bot.analysis.judge.second.constants import DECIMALS
+from bot.analysis.judge.second.sequential import State
 from bot.analysis.judge.second.single import Trace, begun
 from bot.analysis.judge.second.stretch import Typical
 from bot.analysis.judge.settings import Floats, JudgeSettings
@@ -44,7 +46,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 def save(trace: Trace) -> str:
     """The trace as JSON."""
     moving = {name: getattr(trace, name) for name in _PLAIN} | {
-        "state": [*map(_packed, np.concatenate([*_arrays(trace.state)], axis=None).tolist())],
+        "state": _packed(np.concatenate(_arrays(trace.state), axis=None)),
         "totals": [*map(_short, trace.totals.ravel().tolist())],
         "seen": [seen.classes for seen in trace.seen],
         "waiting": [side and _side(side) for side in trace.waiting],
@@ -113,14 +115,16 @@ def _begun(settled: str, settings: JudgeSettings) -> Trace:
     )
 
 
-def _arrays(value: Any) -> Iterator[Floats]:
-    """All arrays within, in the order of the fields."""
-    for name in _names(value.__class__):
-        part = getattr(value, name)
+def _paths(kind: Any, before: str = "") -> Iterator[str]:
+    """Where the arrays of such a value are, in the order of the fields."""
+    for name, part in get_type_hints(kind).items():
         if is_dataclass(part):
-            yield from _arrays(part)
+            yield from _paths(part, f"{before}{name}.")
         else:
-            yield np.asarray(part)
+            yield before + name
+
+
+_arrays = attrgetter(*_paths(State))  # found once: a state is stored every few seconds
 
 
 @lru_cache
@@ -141,13 +145,21 @@ def _filled(begun: Any, numbers: Floats, at: int = 0) -> tuple[Any, int]:
     return type(begun)(**found), at
 
 
-def _packed(value: float) -> int | float:
+def _packed(values: Floats) -> list[int | float]:
     """Whole ten-millionths; what is beyond exact ones as a fraction."""
-    return round(value * UNIT) if abs(value) < LARGEST else value
+    exact = np.abs(values) < LARGEST
+    packed: list[int | float] = np.rint(np.where(exact, values, 0.0) * UNIT).astype(np.int64).tolist()
+    for at in np.flatnonzero(~exact).tolist():
+        packed[at] = float(values[at])
+    return packed
 
 
 def _unpacked(values: Sequence[float]) -> Floats:
-    found = np.array([one / UNIT if isinstance(one, int) else one for one in values])
+    found = np.array(values)
+    if found.dtype == np.int64:  # the usual: nothing is beyond
+        found = found / UNIT
+    else:
+        found = np.array([one / UNIT if isinstance(one, int) else one for one in values])
     found.setflags(write=False)  # what is remembered is shared
     return found
 
