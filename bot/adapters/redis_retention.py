@@ -159,10 +159,7 @@ class RedisRetention:
         found = self._client.zrange(keys.history, 0, -1, withscores=True)[::-1]
         if not found:
             return ()
-        batch = self._client.pipeline(transaction=False)
-        for one, _ in found:
-            batch.get(keys.rollout(RolloutId(one)))
-        texts = ["" if isinstance(text, WrongKind) or text is None else str(text) for text in answers(batch)]
+        texts = _texts(self._client, keys, [RolloutId(one) for one, _ in found])
         return [
             _Past(id=RolloutId(one), at=float(at), text=text, phase=_phase(text))
             for (one, at), text in zip(found, texts, strict=True)
@@ -190,10 +187,20 @@ def remember_refused(client: RedisClient, key: str, rollout_id: RolloutId, at: f
     """
     keys = Keys(service=key)
     client.zadd(keys.refused, {rollout_id: at})
-    for one in client.zrange(keys.refused, 0, -REFUSED_MOST - 1):
-        text = client.get(keys.rollout(RolloutId(one)))
-        _remove(client, keys, RolloutId(one), "" if text is None else str(text))
+    ids = [RolloutId(one) for one in client.zrange(keys.refused, 0, -REFUSED_MOST - 1)]
+    for one, text in zip(ids, _texts(client, keys, ids), strict=True):
+        _remove(client, keys, one, text)
         client.zrem(keys.refused, one)
+
+
+def _texts(client: RedisClient, keys: Keys, ids: Sequence[RolloutId]) -> list[str]:
+    """Their records as they are; "" where there is none, or something of another kind."""
+    if not ids:
+        return []
+    batch = client.pipeline(transaction=False)
+    for one in ids:
+        batch.get(keys.rollout(one))
+    return ["" if isinstance(text, WrongKind) or text is None else str(text) for text in answers(batch)]
 
 
 def _remove(client: RedisClient, keys: Keys, rollout_id: RolloutId, text: str) -> int:

@@ -9,10 +9,11 @@ import pytest
 
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_connection import connect
+from bot.adapters.redis_retention import REFUSED_MOST
 from bot.adapters.redis_store import INDEXES, RedisStore
 from bot.adapters.serialization import Keys
 from bot.model.errors import Fault
-from bot.model.rollout import RolloutId
+from bot.model.rollout import Phase, RolloutId
 from tests.contract.conftest import Server, Shelf
 from tests.contract.examples import entry, rollout
 
@@ -75,6 +76,17 @@ def test_a_live_record_of_another_kind_is_set_aside_as_one_that_cannot_be_read(s
 
     taken = spoiled.store.create(rollout(3), [])
     assert spoiled.store.active(SPOILED) == taken
+
+
+def test_a_refused_start_of_another_kind_keeps_no_later_one_from_being_filed(spoiled: Shelf) -> None:
+    for number in range(3, 3 + REFUSED_MOST):
+        spoiled.store.file(rollout(number, phase=Phase.REFUSED), [])
+    put_another_kind(spoiled, KEYS.rollout(RolloutId("r3")))
+
+    spoiled.store.file(rollout(3 + REFUSED_MOST, phase=Phase.REFUSED), [])
+
+    kept = cast("Server", spoiled.server).client.zrange(KEYS.history, 0, -1)
+    assert ("r3" in kept, f"r{3 + REFUSED_MOST}" in kept) == (False, True)
 
 
 def test_what_cannot_be_written_says_what_is_wrong_and_what_to_do(spoiled: Shelf) -> None:
