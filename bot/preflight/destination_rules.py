@@ -26,8 +26,14 @@ def effective(subject: Subject) -> list[Object]:
 
 
 def named_rule(subject: Subject) -> Object | None:
-    """The one that services.yaml names, whoever obeys it."""
-    return next((one for one in _all(subject) if _key(one, subject) == subject.service.rule_at), None)
+    """The one that services.yaml names, where it is about the service; whoever obeys it."""
+    return next((one for one in _about(subject) if _key(one, subject) == subject.service.rule_at), None)
+
+
+def about_another(subject: Subject) -> Object | None:
+    """The one that services.yaml names, where it is about another host."""
+    there = [one for one in _all(subject) if _key(one, subject) == subject.service.rule_at]
+    return there[0] if there and named_rule(subject) is None else None
 
 
 def by_caller(subject: Subject) -> Mapping[str, list[Object]]:
@@ -41,7 +47,7 @@ def by_other_sidecars(subject: Subject) -> Mapping[str, list[Object]]:
     see our routes, is another question.
     """
     service, ours = subject.service, by_caller(subject)
-    theirs = [namespace_of(one, service.namespace) for one in _all(subject) if closest([one], service)]
+    theirs = [namespace_of(one, service.namespace) for one in _about(subject)]
     found = dict.fromkeys(theirs) if any(SIDECARS in bindings(one) for one in subject.snapshot.governs) else {}
     rules, root = _all(subject), subject.snapshot.root_namespace
     return {space: obeyed(space, rules, service, root) for space in found if space not in ours}
@@ -54,8 +60,7 @@ def subsets_of(rule: Object) -> Mapping[str, object]:
 
 def known_subsets(subject: Subject) -> frozenset[str]:
     """The names of all subsets that any rule has for the service, whoever obeys it."""
-    about = [one for one in _all(subject) if closest([one], subject.service)]
-    return frozenset(name for rule in about for name in subsets_of(rule))
+    return frozenset(name for rule in _about(subject) for name in subsets_of(rule))
 
 
 def _callers(subject: Subject) -> list[str]:
@@ -68,6 +73,11 @@ def _callers(subject: Subject) -> list[str]:
     if SIDECARS in keys or not spaces:
         spaces.append(home)
     return list(dict.fromkeys(spaces))
+
+
+def _about(subject: Subject) -> list[Object]:
+    """Those that fit the service, closely or not."""
+    return [one for one in _all(subject) if closest([one], subject.service)]
 
 
 def _all(subject: Subject) -> Sequence[Object]:

@@ -19,6 +19,7 @@ from bot.cluster.virtual_service import (
     RouteSides,
     is_inserted,
     left_out,
+    owner_of,
     reached,
     reaches_primary,
     title,
@@ -104,6 +105,8 @@ def _none_is_ours(subject: Subject, virtual_service: Object, target: Target) -> 
     elif not virtual_service["spec"].get("http") and any(virtual_service["spec"].get(kind) for kind in STREAMS):
         sentence = said("preflight.only_streams", name=title(virtual_service))
         yield blocks(sentence, remedy=_http_remedy(subject, virtual_service, target), about=about)
+    elif owner_of(virtual_service) is not None:
+        return  # a rollout is on, which is told as that
     elif moved.everyone_at(subject) is None and not reaches_primary(virtual_service, target):
         yield from filter(None, [_routed_elsewhere(subject, virtual_service, target)])
 

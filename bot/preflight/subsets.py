@@ -26,7 +26,14 @@ from bot.cluster.rule_lookup import is_wide
 from bot.cluster.virtual_service.managed import title
 from bot.model.images import is_ready
 from bot.model.rollout import Topology
-from bot.preflight.destination_rules import by_caller, by_other_sidecars, effective, named_rule, subsets_of
+from bot.preflight.destination_rules import (
+    about_another,
+    by_caller,
+    by_other_sidecars,
+    effective,
+    named_rule,
+    subsets_of,
+)
 from bot.preflight.problems import INIT, Problem, blocks, canary_bot, init_remedy, kubectl, patch, warns
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Code, Sentence, said
@@ -138,20 +145,12 @@ def _rule(subject: Subject) -> tuple[Object | None, list[Problem]]:
     rules = effective(subject)
     if not snapshot.is_read("DestinationRule"):
         return None, []
-    ours = named_rule(subject)
-    if not rules and ours is not None and subsets_of(ours):
-        return None, [*_blind(subject, ours, *ours["spec"]["subsets"])]
-    if len(rules) != 1:
+    if not rules:
+        return None, _none_obeyed(subject)
+    if len(rules) > 1:
         listed = tuple(called(rule, service.namespace) for rule in rules)
-        problem = (
-            blocks(
-                said("preflight.several_rules", host=host, n=len(rules), rules=listed),
-                remedy=said("preflight.merge_rules"),
-            )
-            if rules
-            else blocks(said("preflight.no_rule", host=host), remedy=init_remedy(service.name), about=INIT)
-        )
-        return None, [problem]
+        sentence = said("preflight.several_rules", host=host, n=len(rules), rules=listed)
+        return None, [blocks(sentence, remedy=said("preflight.merge_rules"))]
     rule = rules[0]
     if (namespace_of(rule, service.namespace), name_of(rule)) == service.rule_at:
         return rule, []
@@ -161,6 +160,26 @@ def _rule(subject: Subject) -> tuple[Object | None, list[Problem]]:
         remedy=said("preflight.write_keys", keys=(Code(f"destination_rule: {obeyed}"),), service=service.name),
     )
     return rule, [problem]
+
+
+def _none_obeyed(subject: Subject) -> list[Problem]:
+    """No caller obeys a rule with subsets: another goes first, the one that is named is not about the service, or none
+    is there.
+    """
+    service, ours, anothers = subject.service, named_rule(subject), about_another(subject)
+    blind = [*_blind(subject, ours, *ours["spec"]["subsets"])] if ours is not None and subsets_of(ours) else []
+    if any(one.blocking for one in blind):
+        return blind
+    host = service_name(service)
+    if anothers is not None:
+        written = str(anothers["spec"].get("host", ""))
+        sentence = said("preflight.anothers_rule", rule=title(anothers), written=Code(written), host=host)
+        creates = canary_bot("init", service.name, "--apply")
+        return [
+            *blind,
+            blocks(sentence, remedy=said("preflight.free_name", key=Code("destination_rule"), creates=creates)),
+        ]
+    return [*blind, blocks(said("preflight.no_rule", host=host), remedy=init_remedy(service.name), about=INIT)]
 
 
 def _blind(subject: Subject, ours: Object, *subsets: Object) -> Iterator[Problem]:

@@ -153,9 +153,13 @@ def left_out(vs: VirtualService, target: Target) -> list[LeftOut]:
 
 
 def reaches_primary(vs: VirtualService, target: Target) -> bool:
-    """Whether any of its http routes names the primary's side, with users or without."""
+    """Whether any of its http routes names the primary's side, with users or without, and is not another's."""
     sides = RouteSides.of(vs, target)
-    return any(sides.entry(route, sides.primary) for route in vs["spec"].get("http") or ())
+    return any(_is_ours(route, sides) for route in vs["spec"].get("http") or ())
+
+
+def _is_ours(route: HttpRoute, sides: RouteSides) -> bool:
+    return bool(sides.entry(route, sides.primary)) and not is_anothers(route, sides)
 
 
 def without_subset(vs: VirtualService, target: Target) -> list[Sentence]:
@@ -235,7 +239,7 @@ def _by_name(vs: VirtualService, http: list[HttpRoute], wanted: tuple[str, ...])
 
 
 def _to_primary(vs: VirtualService, http: list[HttpRoute], sides: RouteSides) -> list[HttpRoute]:
-    found = [route for route in http if sides.entry(route, sides.primary) and not is_anothers(route, sides)]
+    found = [route for route in http if _is_ours(route, sides)]
     if not found:
         raise Refusal(_nothing_managed(vs, http, sides))
     return found

@@ -343,6 +343,8 @@ SENTENCES: Mapping[str, str] = {
     "preflight.several_rules": "Exactly one DestinationRule with subsets is needed for {host}, found {n} ({rules}).",
     "preflight.merge_rules": "Merge them into one.",
     "preflight.no_rule": "Exactly one DestinationRule with subsets is needed for {host}, found none.",
+    "preflight.anothers_rule": "{rule} is about {written}, and not about {host}.",
+    "preflight.free_name": "Write the right name as {key} in services.yaml, or a free one: {creates} creates it.",
     "preflight.blind_callers": "Callers in namespace {space} obey {rule}, which has no subset {subsets}: a route that "
     "names it gives them errors (503).",
     "preflight.add_subsets": "{command} adds what it lacks.",

@@ -305,6 +305,8 @@ SENTENCES: Mapping[str, str] = {
     "preflight.several_rules": "{host} 需要恰好一个带子集的 DestinationRule，现在有 {n} 个（{rules}）。",
     "preflight.merge_rules": "请合并为一个。",
     "preflight.no_rule": "{host} 需要恰好一个带子集的 DestinationRule，现在没有。",
+    "preflight.anothers_rule": "{rule} 针对的是 {written}，而不是 {host}。",
+    "preflight.free_name": "请在 services.yaml 的 {key} 中写正确的名称，或写一个尚未使用的名称，再由 {creates} 创建。",
     "preflight.blind_callers": "命名空间 {space} 中的调用方使用 {rule}，其中没有子集 {subsets}：路由一旦指向它，"
     "这些请求就会失败（503）。",
     "preflight.add_subsets": "{command} 会补上所缺的子集。",

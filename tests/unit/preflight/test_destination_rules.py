@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 from typing import Any
 
 import pytest
 
 from bot.model.errors import Refusal
+from bot.model.service import ServiceConfig
 from bot.preflight import examine
+from bot.preflight.snapshot import Snapshot
 from tests.builders import a_service
 from tests.snapshots import a_gateway_pod, a_rule, a_snapshot, a_virtual_service, texts
 
@@ -84,6 +87,43 @@ def test_where_another_rule_goes_first_the_key_that_names_it_is_told() -> None:
         "The DestinationRule for reviews is istio-system/front, and services.yaml names reviews. "
         "Write `destination_rule: istio-system/front` for reviews in services.yaml, then start the next version."
     )
+
+
+def test_a_rule_of_that_name_for_another_host_is_told_and_how_to_get_one_for_the_service() -> None:
+    (reason,) = named("reviews", rule("default", host="ratings"))
+    assert reason == (
+        "DestinationRule default/reviews is about `ratings`, and not about reviews. Write the right name as "
+        "`destination_rule` in services.yaml, or a free one: `canary-bot init reviews --apply` creates it."
+    )
+
+
+def why_not(service: ServiceConfig, snapshot: Snapshot) -> tuple[str, ...] | None:
+    """Why nothing begins; None where nothing is in the way."""
+    try:
+        return texts(examine(service, "v2", snapshot).reasons) or None
+    except Refusal as refused:
+        return tuple(one for one in texts(refused.reasons) if not one.startswith("Warning"))
+
+
+NOT_OURS = [("default", "ratings"), ("default", "*.other.svc.cluster.local")]
+OURS = [("default", HOST), ("default", "*.local"), ("ingress", HOST), ("ingress", "*.local"), ("istio-system", HOST)]
+
+
+@pytest.mark.parametrize("name", ["reviews", "ingress/reviews", "istio-system/reviews"])
+def test_nothing_is_refused_without_a_reason_whatever_rules_there_are(name: str) -> None:
+    taken = set[bool]()
+    namespace, _, called = name.rpartition("/")
+    service = a_service(destination_rule=called, destination_rule_namespace=namespace)
+    for first, second in product([*NOT_OURS, *OURS], [None, *NOT_OURS, *OURS]):
+        for subsets, shown in product([SUBSETS, SUBSETS[:1], []], [(), (".",)]):
+            one = rule(first[0], *shown, host=first[1])
+            one["spec"]["subsets"] = subsets
+            beside = [] if second is None else [rule(second[0], host=second[1], name="front")]
+            snapshot = a_snapshot(destination_rules=(one, *beside), gateway_pods=(IN_INGRESS,))
+            reasons = why_not(service, snapshot)
+            taken.add(reasons is None)
+            assert reasons != (), (one, beside)
+    assert taken == {True, False}
 
 
 def test_the_gateways_pods_say_which_namespace_asks() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
 
+from bot.cluster.virtual_service import with_routes
+from bot.model.rollout import Routes
 from bot.model.service import Promote
 from bot.preflight import examine
 from bot.words.rendering import plain
@@ -48,6 +51,24 @@ def test_routes_that_cannot_be_told_are_a_problem_of_their_own() -> None:
     ours = a_virtual_service(http=[route("main", "v1") | {"redirect": {"uri": "/"}}])
     found = examine(a_service(), "v2", a_snapshot(virtual_service=ours))
     assert found.reasons == ()
+
+
+SHARES = [(100, 0), (0, 100), (80, 20)]
+PLACES = [*({"host": "reviews", "subset": one} for one in ("v1", "v2", "v3", "x")), {"host": "other"}]
+
+
+def test_where_nothing_is_in_the_way_each_stage_can_be_written() -> None:
+    """Else a start would be refused by whoever writes, in a sentence that names no remedy."""
+    written = 0
+    for first, second, shares, third in product(PLACES, PLACES, SHARES, [None, *PLACES]):
+        split = [{"destination": each, "weight": share} for each, share in zip((first, second), shares, strict=True)]
+        beside = [{"match": [{"uri": {"prefix": "/b"}}], "route": [{"destination": third}]}] if third else []
+        ours = a_virtual_service(http=[*beside, {"route": split}])
+        found = examine(a_service(), "v2", a_snapshot(virtual_service=ours))
+        if not found.reasons:
+            assert with_routes(ours, found.target, Routes(canary=20)) != ours, split
+            written += 1
+    assert written
 
 
 LINES = [

@@ -130,6 +130,20 @@ def add_subsets_in_front(world: World) -> None:
     world.says(destination_rule="front", destination_rule_namespace="istio-system")
 
 
+def take_a_free_name(world: World) -> None:
+    """And have what is missing created there, which is the next thing that is said."""
+    created = a_rule()
+    created["metadata"]["name"] = "free"
+    put(destination_rules=(*world.parts["destination_rules"], created))(world)
+    world.says(destination_rule="free")
+
+
+def of_another_host() -> Object:
+    made = a_rule()
+    made["spec"]["host"] = "ratings"
+    return made
+
+
 def two_containers() -> World:
     def twofold(name: str, version: str) -> Object:
         made = a_deployment(name, version)
@@ -283,6 +297,11 @@ WALKS: dict[str, Callable[[], Walk]] = {
         World({"destination_rules": (a_rule(), in_front(".", subsets=()))}),
         "patch destinationrule front --type=json",
         add_subsets_in_front,
+    ),
+    "… is about …, and not about ….": lambda: (
+        World({"destination_rules": (of_another_host(),)}),
+        "or a free one: `canary-bot init reviews --apply`",
+        take_a_free_name,
     ),
     "… carries version …, not ….": lambda: (
         World(

@@ -251,6 +251,7 @@ AS_FOUND: dict[str, Callable[[], Shape]] = {
             )
         ]
     ),
+    "a subset that no rule has, with nobody at home": lambda: Shape([one(route(to("stable", 100), to("v1", 0)))]),
     "weights without a primary": lambda: Shape([one(route(to("v2", 0), to("v3", 100)))]),
 }
 
@@ -269,6 +270,7 @@ REMEDIES = {
     "tls to the service beside http": 1,
     "blue and green, none of them written": 1,
     "a subset that no rule has": 1,
+    "a subset that no rule has, with nobody at home": 2,
     "a rule of another name": 1,
     "a rule for all hosts of the namespace, and none for the service": 1,
     "tcp of two versions with weights": 2,
