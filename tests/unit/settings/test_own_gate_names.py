@@ -20,6 +20,7 @@ BOT = Path(__file__).parents[3] / "bot"
 NAMED = {
     "EVIDENCE": figures.EVIDENCE,
     "UNPROVEN": figures.UNPROVEN,
+    "TYPICAL": figures.TYPICAL,
     "HARM": figures.HARM,
     "CLIENTS": client_errors.CLIENTS,
     "GATE": targets.GATE,
@@ -39,7 +40,7 @@ def written() -> Iterator[str]:
             called = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
             if isinstance(node, ast.Call) and called == "Finding":
                 yield from (ast.unparse(one.value) for one in node.keywords if one.arg == "gate")
-            elif isinstance(node, ast.Call) and called == "_unknown" and path.parent.name == "gates":
+            elif isinstance(node, ast.Call) and called == "unknown" and path.parent.name == "gates":
                 yield ast.unparse(node.args[0])
 
 
