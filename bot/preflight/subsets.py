@@ -166,14 +166,14 @@ def _none_obeyed(subject: Subject) -> list[Problem]:
     """No caller obeys a rule with subsets: another goes first, the one that is named is not about the service, or none
     is there.
     """
-    service, ours, anothers = subject.service, named_rule(subject), about_another(subject)
+    service, ours, astray = subject.service, named_rule(subject), about_another(subject)
     blind = [*_blind(subject, ours, *ours["spec"]["subsets"])] if ours is not None and subsets_of(ours) else []
     if any(one.blocking for one in blind):
         return blind
     host = service_name(service)
-    if anothers is not None:
-        written = str(anothers["spec"].get("host", ""))
-        sentence = said("preflight.anothers_rule", rule=title(anothers), written=Code(written), host=host)
+    if astray is not None:
+        written = str(astray["spec"].get("host", ""))
+        sentence = said("preflight.anothers_rule", rule=title(astray), written=Code(written), host=host)
         creates = canary_bot("init", service.name, "--apply")
         return [
             *blind,

@@ -310,7 +310,7 @@ def _team_id(values: Values) -> str:
 
 
 def _signer(values: Values) -> Signer:
-    secret = values.secret("CANARY_SIGNING_KEY")
+    secret = values.secret("CANARY_SIGNING_KEY", several=True)
     keys = tuple(key.strip() for key in secret.reveal().split(",")) if secret else ()
     if any(len(key) < LEAST_OF_A_KEY for key in keys):
         values.wrong(
@@ -339,7 +339,7 @@ def _prometheus(values: Values) -> PrometheusSettings:
 
 
 def _headers(values: Values) -> dict[str, Secret]:
-    secret = values.secret("PROMETHEUS_HEADERS")
+    secret = values.secret("PROMETHEUS_HEADERS", several=True)
     headers = {}
     for position, pair in enumerate(secret.reveal().split(",") if secret else (), start=1):
         name, _, value = (part.strip() for part in pair.partition("="))

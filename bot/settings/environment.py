@@ -46,13 +46,17 @@ class Values:
             value = ""
         return value or _DEFAULTS[name]
 
-    def secret(self, name: str, prefix: str = "") -> Secret | None:
-        """The value, or the content of the file that ``NAME_FILE`` names; None when there is neither."""
+    def secret(self, name: str, prefix: str = "", *, several: bool = False) -> Secret | None:
+        """The value, or the content of the file that ``NAME_FILE`` names; None when there is neither.
+
+        It is one line; where it is ``several`` with commas between them, each of these is.
+        """
         file = self._given.get(f"{name}_FILE", "")
         if file and self._given.get(name):
             self.errors.append(said("settings.both_set", one=name, other=f"{name}_FILE"))
         value = self._content(f"{name}_FILE", Path(file)) if file else self.text(name)
-        if not is_one_line(value):
+        parts = [part.strip() for part in value.split(",")] if several else [value]
+        if not all(map(is_one_line, parts)):
             self.wrong(f"{name}_FILE" if file else name, said("settings.one_line"))
         elif value and not value.startswith(prefix):
             self.wrong(name, said("settings.token", prefix=prefix))

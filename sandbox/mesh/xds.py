@@ -88,13 +88,19 @@ def route_configurations(view: View) -> dict[str, JsonObject]:
 def _gateway_hosts(view: View) -> JsonObjects:
     """A virtual host per host name; everything else is 404 NR."""
     services = {service.fqdn: service for service in view.services}
+    virtual_services = _visible(view, GATEWAY)
     by_host: dict[str, JsonObjects] = {}
-    for virtual_service in _visible(view, GATEWAY):
-        for host, gateway_port, gateway in _bound_hosts(virtual_service, view.gateways):
-            caller = replace(CALLERS[GATEWAY], gateways=frozenset({gateway}))
-            routes = routes_of(virtual_service, services, gateway_port, caller)
-            if routes:
-                by_host.setdefault(host, []).extend(routes)
+    ports: dict[str, int] = {}
+    for gateway, server in _servers(sorted(view.gateways, key=_age)):
+        key, port = "/".join(_place(gateway)), server["port"]["number"]
+        caller = replace(CALLERS[GATEWAY], gateways=frozenset({key}))
+        for virtual_service in virtual_services:
+            hosts = list(_served(virtual_service, gateway, server))
+            routes = routes_of(virtual_service, services, port, caller) if hosts else []
+            for host in hosts if routes else ():
+                # All ports are one here, so a host has the routes of the first that it is served on.
+                if ports.setdefault(host, port) == port:
+                    by_host.setdefault(host, []).extend(routes)
     return [
         # A stable sort: VirtualServices of one host are concatenated, and their catch-alls go last.
         {"name": f"{host}:80", "domains": [host], "routes": sorted(routes, key=is_catch_all)}
@@ -109,7 +115,7 @@ def _mesh_hosts(view: View) -> JsonObjects:
     for virtual_service in _visible(view, SIDECAR):
         spec, namespace = virtual_service["spec"], virtual_service["metadata"]["namespace"]
         if MESH in (spec.get("gateways") or [MESH]):
-            for host in (fqdn(one, namespace) for one in spec["hosts"]):
+            for host in (fqdn(one, namespace).lower() for one in spec["hosts"]):
                 port = services[host].ports[0] if host in services else HTTP_PORT
                 routes = routes_of(virtual_service, services, port, CALLERS[SIDECAR])
                 if routes:
@@ -138,7 +144,7 @@ def _callable_as(host: str) -> list[str]:
     if not host.endswith(DOMAIN) or not found:
         return [host]
     short = [name] if rest == CALLERS[SIDECAR].namespace else []
-    return [*short, f"{name}.{rest}", f"{name}.{rest}.svc", host]
+    return [*short, f"{name}.{rest}", f"{name}.{rest}.svc", host, f"{host}."]
 
 
 def _configuration(name: str, virtual_hosts: JsonObjects) -> JsonObject:
@@ -192,39 +198,39 @@ def _age(virtual_service: JsonObject) -> tuple[str, str, str]:
     return metadata.get("creationTimestamp", ""), metadata["name"], metadata["namespace"]
 
 
-def _bound_hosts(virtual_service: JsonObject, gateways: JsonObjects) -> Iterator[tuple[str, int, str]]:
-    """The host names a VirtualService serves through our gateway, each with the server's port and the Gateway."""
-    namespace = virtual_service["metadata"]["namespace"]
-    spec = virtual_service["spec"]
-    wanted = {gateway_key(name, namespace) for name in spec.get("gateways") or ()}
-    seen: set[str] = set()
+def _servers(gateways: JsonObjects) -> Iterator[tuple[JsonObject, JsonObject]]:
+    """Every server of every Gateway that is ours."""
     for gateway in gateways:
-        place = gateway["metadata"]["namespace"], gateway["metadata"]["name"]
-        if place not in wanted or not _is_ours(gateway):
-            continue
-        for host, port in _served(spec.get("hosts", []), namespace, gateway):
-            if host not in seen:
-                seen.add(host)
-                yield host, port, "/".join(place)
+        if is_subset(gateway["spec"].get("selector", {}), GATEWAY_LABELS):
+            for server in gateway["spec"].get("servers", []):
+                yield gateway, server
 
 
-def _is_ours(gateway: JsonObject) -> bool:
-    return is_subset(gateway["spec"].get("selector", {}), GATEWAY_LABELS)
+def _place(gateway: JsonObject) -> tuple[str, str]:
+    return gateway["metadata"]["namespace"], gateway["metadata"]["name"]
 
 
-def _served(hosts: list[str], namespace: str, gateway: JsonObject) -> Iterator[tuple[str, int]]:
-    """Where hosts of a VirtualService and those of a Gateway's servers meet; the narrower of two."""
-    for server in gateway["spec"].get("servers", []):
-        for server_host in server.get("hosts", []):
-            space, slash, allowed = server_host.rpartition("/")
-            own = gateway["metadata"]["namespace"] if space == "." else space
-            if slash and own not in {"*", namespace}:
-                continue
-            for host in hosts:
-                if _covers(allowed, host):
-                    yield host, server["port"]["number"]
-                elif _covers(host, allowed):
-                    yield allowed, server["port"]["number"]
+def _served(virtual_service: JsonObject, gateway: JsonObject, server: JsonObject) -> Iterator[str]:
+    """Where a VirtualService's hosts, written in full, and a server's meet; the narrower of two."""
+    namespace, spec = virtual_service["metadata"]["namespace"], virtual_service["spec"]
+    if _place(gateway) not in {gateway_key(name, namespace) for name in spec.get("gateways") or ()}:
+        return
+    hosts = [fqdn(host, namespace).lower() for host in spec.get("hosts", [])]
+    for allowed in _allowed(server, gateway, namespace):
+        for host in hosts:
+            if _covers(allowed, host):
+                yield host
+            elif _covers(host, allowed):
+                yield allowed
+
+
+def _allowed(server: JsonObject, gateway: JsonObject, namespace: str) -> Iterator[str]:
+    """The hosts of a server that a VirtualService of a namespace may have."""
+    for server_host in server.get("hosts", []):
+        space, slash, allowed = server_host.rpartition("/")
+        own = gateway["metadata"]["namespace"] if space == "." else space
+        if not slash or own in {"*", namespace}:
+            yield allowed.lower()
 
 
 def _covers(pattern: str, host: str) -> bool:

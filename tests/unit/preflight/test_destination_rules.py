@@ -158,7 +158,7 @@ def test_a_copy_for_a_gateways_callers_is_no_second_rule_where_it_has_the_same_s
     assert named("reviews", *rules, gateway_pods=(IN_INGRESS,), virtual_service=both) == ()
 
 
-def test_a_rule_of_the_gateways_callers_that_lacks_the_canarys_subset_comes_with_the_patch() -> None:
+def test_a_rule_of_the_gateways_callers_with_other_subsets_is_a_second_one() -> None:
     theirs = rule("ingress", name="front")
     theirs["spec"]["subsets"] = a_rule("v1")["spec"]["subsets"]
     both = a_virtual_service(hosts=["shop.example", HOST], gateways=["mesh", "istio-system/reviews-gateway"])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import redaction
+from bot.model.signing import Signer
 from bot.settings.env import read_settings
 from bot.settings.env_file import NAMES, distance, nearest
 from bot.settings.errors import SettingsError
@@ -215,6 +216,21 @@ def test_a_secret_is_one_line_also_where_its_file_is_replaced(odd: str, tmp_path
     file.write_text(odd, newline="")
 
     assert token.current() == "xoxb-good"
+
+
+@pytest.mark.parametrize("broken", [",\n", " ,\r\n\t"])
+def test_a_list_may_have_a_line_for_each_and_what_stands_in_it_is_one_line(broken: str, tmp_path: Path) -> None:
+    (tmp_path / "headers").write_text(f"X-Key=one{broken}X-Other=two\n", newline="")
+    (tmp_path / "keys").write_text(f"{'n' * 32}{broken}{'o' * 32}\n", newline="")
+    given = {"PROMETHEUS_HEADERS_FILE": str(tmp_path / "headers"), "CANARY_SIGNING_KEY_FILE": str(tmp_path / "keys")}
+
+    settings = read_settings(given)
+
+    headers = {name: value.reveal() for name, value in settings.prometheus.headers.items()}
+    assert headers == {"X-Key": "one", "X-Other": "two"}
+    assert settings.signer == Signer(keys=(b"n" * 32, b"o" * 32))
+    assert errors({"PROMETHEUS_HEADERS": "X-Key=one\nX-Other=two"})
+    assert len(errors({"CANARY_SIGNING_KEY": f"{'n' * 32}\n{'o' * 32}"})) == 1
 
 
 def test_tokens_that_are_renewed_push_out_no_secret_that_stays(tmp_path: Path) -> None:
