@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from bot.cluster.objects import Object, namespace_of, pod_labels, within
 from bot.cluster.objects import title as title_of
 from bot.cluster.virtual_service import STREAMS, HttpRoute, RouteSides, label_of, reaches_primary, title
-from bot.cluster.virtual_service.desired import mirror_percent
+from bot.cluster.virtual_service.desired import canary_destination, mirror_percent
 from bot.cluster.virtual_service.managed import (
     EVERY_REQUEST,
     foreign_http,
@@ -61,6 +61,7 @@ def check(subject: Subject, target: Target) -> Iterator[Problem]:
     ]
     for kind in (_TWICE, _APART, _ODD, _TAKEN):
         yield from _rewritten(subject, ours, moving, sides, kind)
+    yield from _headers_alone(subject, ours, moving, sides)
     yield from _not_whole(subject, ours, target)
 
 
@@ -96,6 +97,37 @@ def _rewritten(
             remedy=kind.remedy(command),
             about=kind.about or title_of(ours),
         )
+
+
+def _headers_alone(subject: Subject, ours: Object, moving: Sequence[HttpRoute], sides: RouteSides) -> Iterator[Problem]:
+    """The canary's destination is written by us, with a weight alone: what the primary's sets may be its own."""
+    http, found, changes = ours["spec"].get("http") or [], list[Sentence](), list[Object]()
+    for number, route in enumerate(http):
+        primary = sides.entry(route, sides.primary)
+        if any(route is one for one in moving) and primary and primary.get("headers") and not _has_canary(route, sides):
+            found.append(label_of(http, route))
+            changes.append({"op": "replace", "path": f"/spec/http/{number}/route", "value": _with_canary(route, sides)})
+    if changes:
+        yield warns(
+            said("preflight.headers_alone", name=title(ours), routes=tuple(found)),
+            remedy=said(
+                "preflight.headers_too", command=patch(ours, changes, namespace_of(ours, subject.service.namespace))
+            ),
+        )
+
+
+def _has_canary(route: HttpRoute, sides: RouteSides) -> bool:
+    return sides.entry(route, sides.canary) is not None
+
+
+def _with_canary(route: HttpRoute, sides: RouteSides) -> list[Object]:
+    """Its destinations, and one for the canary without users that sets what the primary's does."""
+    entries = [deepcopy(entry) for entry in route["route"]]
+    if len(entries) == 1:
+        entries[0]["weight"] = EVERY_REQUEST
+    primary = sides.entry(route, sides.primary) or {}
+    canary = {"destination": canary_destination(primary, sides), "headers": deepcopy(primary["headers"]), "weight": 0}
+    return [*entries, canary]
 
 
 def _joined(route: HttpRoute, path: str, sides: RouteSides) -> list[Object]:

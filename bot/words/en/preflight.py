@@ -90,6 +90,9 @@ SENTENCES: Mapping[str, str] = {
     "preflight.named_twice": "{name} names one version more than once in {routes}.",
     "preflight.name_once": "{command} makes one destination of them, with the sum of their weights; nobody moves.",
     "preflight.named_apart": "{name} names one version more than once in {routes}, with other headers or ports.",
+    "preflight.headers_alone": "In {name}, {routes} sets headers for the primary's destination alone: users of the "
+    "canary go without.",
+    "preflight.headers_too": "{command} gives the canary a destination with the same headers, and nobody on it yet.",
     "preflight.keep_largest": "{command} keeps the one with most users, for all of them. What only another one sets is "
     "gone then: write it into the one that is kept, if it must stay.",
     "preflight.unknown_subset": "{name} sends users to {subsets} in {routes}, which no DestinationRule has: they get "

@@ -80,6 +80,8 @@ SENTENCES: Mapping[str, str] = {
     "preflight.named_twice": "{name} 的 {routes} 多次写了同一个版本。",
     "preflight.name_once": "运行 {command} 会合并为一个目标，权重为它们之和；没有用户会被移动。",
     "preflight.named_apart": "{name} 的 {routes} 多次写了同一个版本，而它们的 header 或端口不同。",
+    "preflight.headers_alone": "{name} 的 {routes} 只为主版本的目标设置了 headers，金丝雀的用户得不到它们。",
+    "preflight.headers_too": "运行 {command} 会为金丝雀添加一个设置相同 headers 的目标，上面还没有用户。",
     "preflight.keep_largest": "运行 {command} 会只保留用户最多的一个，承担全部权重。其他目标独有的设置会消失："
     "如需保留，请写到保留的目标中。",
     "preflight.unknown_subset": "{name} 的 {routes} 将用户发往 {subsets}，而没有 DestinationRule 定义它："

@@ -14,7 +14,7 @@ from bot.adapters.serialization import dump_rollout, load_rollout
 from bot.analysis import analysis
 from bot.analysis.judge.editions import load
 from bot.model.figures import AnalysisState, Figures, Judgement, SideFigures, Verdict
-from bot.model.judge_settings import STRICTNESS
+from bot.model.judge_settings import STRICTNESS, JudgeSettings
 from bot.model.rollout import Phase, Rollout, Stage, Target
 from bot.model.service import ClientLimits, GateAction, GateLimits, HardLimit, Measure, MetricsSource, Unproven
 from bot.words.rendering import plain
@@ -22,6 +22,7 @@ from tests.builders import a_rollout, a_service, a_side_of, a_target
 
 PASS, INCONCLUSIVE, ERROR, FAIL = Verdict
 SCRAPE = 15.0
+AT_ONCE = replace(STRICTNESS, shield=False)  # else users are home before an abort (``test_step_back_played``)
 
 
 def at(stage: str, seconds: float | None = None, **gates: object) -> Rollout:
@@ -222,7 +223,7 @@ def test_a_canary_that_answers_for_the_first_time_is_counted_from_its_first_requ
 
 
 def test_three_rows_of_total_failure_abort_and_say_by_how_much() -> None:
-    rollout, judgement = judged(at("shift 20"), a_side_of(300, 90), LIKEWISE, rows=2)
+    rollout, judgement = judged(at("shift 20", judge=AT_ONCE), a_side_of(300, 90), LIKEWISE, rows=2)
     assert judgement.verdict is INCONCLUSIVE
 
     rollout, judgement = judged(rollout, a_side_of(300, 90), LIKEWISE)
@@ -236,7 +237,7 @@ def test_three_rows_of_total_failure_abort_and_say_by_how_much() -> None:
 
 
 def test_an_abort_does_not_wait_for_the_end_of_a_row() -> None:
-    rollout, _ = judged(at("shift 20"), a_side_of(300, 90), LIKEWISE, rows=2)
+    rollout, _ = judged(at("shift 20", judge=AT_ONCE), a_side_of(300, 90), LIKEWISE, rows=2)
 
     judgement, kept = analysis.analyse(rollout, row(rollout, 35.0, a_side_of(100, 30), a_side_of(400, 1)))
 
@@ -378,7 +379,7 @@ def test_copies_are_counted_from_the_first_scrape_after_the_routes_came_into_for
 
 
 def test_a_canary_that_looks_bad_when_its_time_is_up_is_left_to_a_person() -> None:
-    _, judgement = judged(at("shift 20", seconds=30.0), a_side_of(300, 30), LIKEWISE, rows=2)
+    _, judgement = judged(at("shift 20", seconds=30.0, judge=AT_ONCE), a_side_of(300, 30), LIKEWISE, rows=2)
 
     assert judgement.verdict is INCONCLUSIVE
     assert plain(judgement.sentence).startswith(
@@ -535,7 +536,7 @@ def test_where_everybody_is_on_one_side_the_ceiling_alone_is_left(stage: str, na
     good, none = a_side_of(1500, 3), None
 
     _, fine = judged(at(stage, seconds=0.0), good, none, rows=2)
-    _, broken = judged(at(stage, seconds=0.0), a_side_of(1500, 450), none, rows=3)
+    _, broken = judged(at(stage, seconds=0.0, judge=AT_ONCE), a_side_of(1500, 450), none, rows=3)
 
     assert fine.verdict is PASS
     assert plain(fine.sentence) == f"{name} has all users: errors 0.2 % (6 of 3,000), at most 5 % are allowed."
@@ -583,12 +584,18 @@ def test_errors_and_latencies_that_are_not_wanted_condemn_nobody() -> None:
     assert [one.gate for one in latency.findings] == ["evidence", "errors"]
 
 
-def test_it_says_how_long_it_will_take() -> None:
-    _, judgement = judged(at("shift 20"), GOOD, LIKEWISE, rows=2)
+@pytest.mark.parametrize(
+    ("judge", "words"),
+    [
+        (STRICTNESS, "At this traffic, 5x the errors would send users home after about "),
+        (AT_ONCE, "At this traffic a canary with 5x the errors would be noticed after about "),
+    ],
+    ids=["shield", "at once"],
+)
+def test_it_says_how_long_it_will_take(judge: JudgeSettings, words: str) -> None:
+    _, judgement = judged(at("shift 20", judge=judge), GOOD, LIKEWISE, rows=2)
 
-    assert plain(judgement.forecast).startswith(
-        "At this traffic a canary with 5x the errors would be noticed after about "
-    )
+    assert plain(judgement.forecast).startswith(words)
 
 
 def test_the_primarys_past_fixes_the_bounds_and_is_what_harm_is_measured_by() -> None:
@@ -668,7 +675,7 @@ def test_what_was_good_a_moment_ago_lets_nobody_go_on_blindly(stage: str) -> Non
 
 @pytest.mark.parametrize("stage", ["shift 20", "shift 100"])
 def test_nobody_is_asked_about_a_doubt_while_there_are_no_figures(stage: str) -> None:
-    doubtful, before = judged(at(stage, seconds=0.0), a_side_of(300, 30), a_side_of(300, 1), rows=2)
+    doubtful, before = judged(at(stage, seconds=0.0, judge=AT_ONCE), a_side_of(300, 30), a_side_of(300, 1), rows=2)
 
     blind, _ = analysis.analyse(doubtful, Figures(start=30.0, end=35.0, primary=None, canary=None))
 

@@ -15,13 +15,14 @@ import pytest
 from bot.cluster.objects import name_of
 from bot.cluster.virtual_service import with_routes
 from bot.model.rollout import HOME, Routes
-from tests.snapshots import a_backend, a_gateway, a_rule
+from tests.snapshots import a_backend, a_gateway, a_rule, texts
 from tests.unit.preflight.test_shapes import (
     FULL,
     NARROW,
     V1,
     V2,
     Shape,
+    follow,
     in_force,
     mended,
     narrow,
@@ -333,3 +334,24 @@ def _moves(before: Object, after: Object, wanted: Routes, canary: str) -> Iterat
 
 def _beside(thing: Object) -> str:
     return json.dumps({key: part for key, part in thing["spec"].items() if key != "http"})
+
+
+def warnings_of(shape: Shape) -> list[str]:
+    return [*texts(shape.examined().warnings)]
+
+
+def test_headers_of_the_primarys_destination_alone_are_told_with_what_gives_them_to_the_canary() -> None:
+    shape = AS_FOUND["headers of the only destination"]()
+    before = shape.met()
+    (warning,) = warnings_of(shape)
+
+    follow(shape, warning)
+
+    primary, canary = shape.virtual_services[0]["spec"]["http"][0]["route"]
+    assert canary["headers"] == primary["headers"]
+    assert (primary["weight"], canary["weight"], canary["destination"]["subset"]) == (100, 0, "v2")
+    assert (warnings_of(shape), shape.met()) == ([], before)
+
+
+def test_headers_of_each_destination_need_no_warning() -> None:
+    assert warnings_of(AS_FOUND["headers of each destination"]()) == []
