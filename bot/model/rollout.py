@@ -686,6 +686,10 @@ class Rollout:
         """
         return not self.copies_some or (self.analysis_state.copied or 0.0) >= NEARLY_ALL
 
+    def was_taken_home(self, walked: Walked) -> bool:
+        """Whether users were taken home from that stage when it was left."""
+        return any(walked.ended == one.at for one in self.step_backs)
+
     @property
     def goes_home(self) -> bool:
         """Whether users are on their way home from a step back: what is written then overrides what others wrote."""

@@ -12,6 +12,7 @@ from bot.model.figures import EVIDENCE, Judgement, Verdict
 from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout, Routes, Stage, StepBack, copies_from
 from bot.model.story import EntryKind
+from bot.model.versions import spoken_sides
 from bot.rollout import capacity
 from bot.rollout.phrases import share
 from bot.rollout.transitions import Change, enter, entry
@@ -44,7 +45,7 @@ def take_home(rollout: Rollout, observed: Observation, judgement: Judgement, now
     )
     text = said(
         "rollout.step_back",
-        primary=rollout.spec.target.primary_deployment,
+        primary=spoken_sides(rollout)[1],
         why=next((one.sentence for one in judgement.findings if one.gate == EVIDENCE), judgement.sentence),
         version=rollout.spec.version,
     )

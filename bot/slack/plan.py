@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from itertools import groupby
 
 from bot.model.rollout import Phase, Rollout, Stage, StageOutcome, Walked
@@ -132,17 +133,35 @@ def _behind(rollout: Rollout, stages: Sequence[Stage], room: int) -> list[Row]:
     """In the order in which it went, as far as there is ``room`` for it; else what was shown, and then the rest."""
     walked = left(rollout)
 
-    def unsure(stage: Stage) -> bool:
-        return stage.name in walked and walked[stage.name].outcome in UNSURE
+    def ended(stage: Stage) -> _Ended:
+        return _Ended.SHOWN if stage.name not in walked else _ended(rollout, walked[stage.name])
 
-    parts = [(alike, list(group)) for alike, group in groupby(stages, key=unsure)]
-    if len(parts) > room or sum(alike for alike, _ in parts) > 1:  # one doubt is said once
-        parts = [(alike, list(group)) for alike, group in groupby(sorted(stages, key=unsure), key=unsure)]
-    return [_doubtful(rollout, group) if alike else _shown(rollout, group) for alike, group in parts]
+    parts = [(how, list(group)) for how, group in groupby(stages, key=ended)]
+    said_of = [how for how, _ in parts if how is not _Ended.SHOWN]
+    if len(parts) > room or len(said_of) > len(set(said_of)):  # one thing is said once
+        parts = [(how, list(group)) for how, group in groupby(sorted(stages, key=ended), key=ended)]
+    return [_left(rollout, group, how) for how, group in parts]
 
 
-def _doubtful(rollout: Rollout, stages: Sequence[Stage]) -> Row:
-    return Row(title=_together(rollout, stages), status=PENDING, output=said("slack.not_sure"))
+class _Ended(IntEnum):
+    """What a row says of how its stages ended, in the order in which rows stand where there is little room."""
+
+    SHOWN = 0
+    UNSURE = 1
+    HOME = 2
+
+
+def _ended(rollout: Rollout, walked: Walked) -> _Ended:
+    if rollout.was_taken_home(walked):
+        return _Ended.HOME
+    return _Ended.UNSURE if walked.outcome in UNSURE else _Ended.SHOWN
+
+
+def _left(rollout: Rollout, stages: Sequence[Stage], how: _Ended) -> Row:
+    if how is _Ended.SHOWN:
+        return _shown(rollout, stages)
+    output = said("slack.taken_home") if how is _Ended.HOME else said("slack.not_sure")
+    return Row(title=_together(rollout, stages), status=PENDING, output=output)
 
 
 def _shown(rollout: Rollout, stages: Sequence[Stage]) -> Row:
@@ -239,7 +258,11 @@ def _way_back(rollout: Rollout, stages: Sequence[Stage]) -> list[Row]:
         return [back]
     failed = Row(title=wording.stage_title(broken, rollout), status=ERROR, output=_failed(rollout, broken))
     reached, walk = _reached(stages, broken)
-    return [*_behind(rollout, walk[: reached if broken.on_copies else reached - 1], MOST_ROWS - 2), failed, back]
+    if not broken.on_copies:
+        return [*_behind(rollout, walk[: reached - 1], MOST_ROWS - 2), failed, back]
+    # Users were home before it was aborted: once that is over, the way back is no news.
+    way_back = () if rollout.phase is Phase.ABORTED else (back,)
+    return [*_behind(rollout, walk[:reached], MOST_ROWS - 2), failed, *way_back]
 
 
 def _failed(rollout: Rollout, stage: Stage) -> Text:

@@ -23,7 +23,7 @@ from sandbox.world import World
 
 FAILING = 0.3  # share of v2's answers
 BLIP = 3  # scrapes
-HOME = "All users go back to reviews-v1"
+HOME = "All users go back to v1"
 
 
 def bad_canary(world: World, timeline: Timeline, recorder: Recorder) -> None:

@@ -93,6 +93,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.step_to_go": "Step {n} of {all} · about {time} to go if all is well",
     "slack.got_as_far": "Got as far as step {n} of {all}",
     "slack.not_sure": "no problem seen on little traffic",
+    "slack.taken_home": "users were taken home",
     "slack.several": "{stages:arrows}",
     "slack.weight": "{share}",
     "slack.weights": "{steps} on {version}",

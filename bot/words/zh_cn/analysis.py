@@ -30,7 +30,7 @@ SENTENCES: Mapping[str, str] = {
     "analysis.keeps_copies": "{name} 会继续接收镜像流量，并据此评估。",
     "analysis.would_go_back": "已恢复正常，用户本可回到金丝雀：{figures}。",
     "analysis.would_ask": "本应询问用户流量是否回到金丝雀：{figures}。",
-    "analysis.on_copies": "根据镜像流量评估：{figures}。",
+    "analysis.on_copies": "镜像流量：{figures}。",
     "analysis.unsafe": "{name} 异常：{figures}。",
     "analysis.unsafe_slow": "{name} 响应过慢：{figures}。",
     "analysis.nowhere_better": "用户流量保持不变：{other} 目前并不更好，或没有就绪的 Pod。",

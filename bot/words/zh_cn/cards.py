@@ -93,6 +93,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.step_to_go": "第 {n} 步，共 {all} 步 · 顺利的话还需约 {time}",
     "slack.got_as_far": "进行到第 {n} 步，共 {all} 步",
     "slack.not_sure": "流量较少，未见问题",
+    "slack.taken_home": "用户已切回",
     "slack.several": "{stages:arrows}",
     "slack.weight": "{share}",
     "slack.weights": "{steps}使用 {version}",

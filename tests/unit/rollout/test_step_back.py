@@ -75,7 +75,7 @@ def test_everybody_in_the_channel_is_told_that_it_is_no_abort() -> None:
 
     (line,) = entries
     assert (line.kind, line.loud) == (EntryKind.STAGE, True)
-    assert plain(line.text) == ("All users go back to reviews-v1. v2 fails requests. No abort: v2 is judged on copies.")
+    assert plain(line.text) == ("All users go back to version 1. v2 fails requests. No abort: v2 is judged on copies.")
 
 
 def test_what_is_said_is_what_takes_users_home_and_not_what_else_is_in_doubt() -> None:
