@@ -5,6 +5,7 @@ as it is stored, so that nothing between two looks is missed.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -18,10 +19,10 @@ from bot.model.story import Entry, EntryKind
 from bot.rollout.questions import CALL_AGAIN
 from bot.slack.wording import needs_approval
 from bot.words.rendering import plain
-from bot.words.sentence import Sentence
 from sandbox.wire import Request, System
 
 RECORD = '{"schema":'
+_FIGURES = re.compile(r"[\d.,]+")
 
 
 class Written(NamedTuple):
@@ -62,7 +63,7 @@ class Audience:
 
     def __init__(self) -> None:
         self.wrong: dict[str, None] = {}
-        self._called: dict[Call, float] = {}
+        self._called: dict[Call, tuple[float, int]] = {}  # when, and in which revision
 
     def note(self, request: Request, store: Store) -> None:
         """A request that was served: a revision that it stored is one that people may see."""
@@ -84,10 +85,11 @@ class Audience:
             call = _call(written.rollout, entry)
             if call is None:
                 continue
-            before = self._called.get(call)
-            if before is not None and 0 < entry.at - before < CALL_AGAIN:
-                yield f"called to {call.about} again after {entry.at - before:g} s: {plain(entry.text)}"
-            self._called[call] = entry.at
+            at, revision = self._called.get(call, (entry.at, 0))
+            # A revision that is written anew was lost by Redis, and with it that people were called.
+            if 0 < entry.at - at < CALL_AGAIN and revision < written.rollout.revision:
+                yield f"called to {call.about} again after {entry.at - at:g} s: {plain(entry.text)}"
+            self._called[call] = entry.at, written.rollout.revision
 
     def _answered(self, rollout: RolloutId) -> None:
         """Somebody has decided: what alarms after that is news to them. A question remembers that it was asked."""
@@ -111,7 +113,7 @@ def _call(rollout: Rollout, entry: Entry) -> Call | None:
     if entry.kind is EntryKind.ASK:
         about = (rollout.question or Question()).about
     elif entry.kind in {EntryKind.ALERT, EntryKind.HALTED}:
-        about = entry.text.key if isinstance(entry.text, Sentence) else entry.text
+        about = _FIGURES.sub("", plain(entry.text))  # another change, or another cause, is another thing
     else:
         return None
     return Call(rollout.spec.id, rollout.stage, rollout.since, entry.kind, about)

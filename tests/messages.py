@@ -12,6 +12,7 @@ from typing import Any
 
 from sandbox.slack.model import Block, Message
 
+APART = "figures differ"
 SHORTEST = 3  # words; fewer are an expression ("of users", "on hold") and no clause
 SHORTEST_CHINESE = 7  # characters
 _HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -39,7 +40,11 @@ class Reader:
         wrong: what was wrong with any of them, in the order in which it was seen.
     """
 
-    def __init__(self, primary: str, canary: str, service: str = "reviews") -> None:
+    def __init__(self, primary: str, canary: str, service: str = "reviews", *, figures: bool = True) -> None:
+        """``figures``: whether they are compared. Of a row in which one side is unknown, the other's answers stand in
+        the table, and are none of what the judge compared.
+        """
+        self._figures = figures
         self.wrong: dict[str, None] = {}
         self._images: set[str] = set()
         self._primary = primary
@@ -50,7 +55,8 @@ class Reader:
         """A subscriber of the workspace."""
         message = event["what"]
         if event["type"] == "message" and isinstance(message, Message):
-            self.wrong |= dict.fromkeys(wrong_in(message.blocks, self._deployments))
+            found = wrong_in(message.blocks, self._deployments)
+            self.wrong |= dict.fromkeys(one for one in found if self._figures or not one.startswith(APART))
 
     def observe(self, _what: str, obj: Mapping[str, Any]) -> None:
         """A subscriber of the cluster: once the primary was upgraded, both sides run one version and have no other
@@ -104,7 +110,7 @@ def figures_apart(blocks: Sequence[Block]) -> list[str]:
     shown = next((row for row in _rows(blocks) if row[:1] and row[0] in {"Errors", "错误"}), None)
     if in_sentence is None or shown is None or _narrow(in_sentence) in shown:
         return []
-    return [f"figures differ: {in_sentence} in the sentence, {shown} in the table"]
+    return [f"{APART}: {in_sentence} in the sentence, {shown} in the table"]
 
 
 def _narrow(figure: str) -> str:

@@ -270,9 +270,14 @@ def _choices(rollout: Rollout, drift: Drift) -> tuple[Sentence, ...]:
     split = _split(drift.edits[0]) if len(drift.edits) == 1 else None
     if not drift.restorable:
         return (said("rollout.choices_without_restore"), said("rollout.not_restorable"), unanswered)
-    if split is not None:
+    if split is not None and not _is_explained(split.theirs):
         return (said("rollout.choices_of_split", ours=split.ours, theirs=split.theirs), unanswered)
     return (said("rollout.choices"), unanswered)
+
+
+def _is_explained(theirs: Text) -> bool:
+    """Whether it says why the routes are none of ours: that is said once."""
+    return isinstance(theirs, Sentence) and theirs.key == "rollout.routes_because"
 
 
 def _default(rollout: Rollout, drift: Drift) -> OnDrift:

@@ -91,7 +91,7 @@ class World:
         self.proxy = RedisProxy(place.port)
         self.receiver = Receiver()
         self.audience = Audience()
-        self.reader = Reader("", "")  # of two Deployments that end with one version
+        self.reader = Reader("", "", figures=False)  # of two Deployments that end with one version
         self.census: dict[tuple[str, str], int] = {}
         self.kills = 0
         self._place = place

@@ -145,7 +145,8 @@ class Rig:
         self.figures.scraped.salt = str(schedule.seed)
         self.accounts = Accounts(self.figures.scraped)
         self.audience = Audience()
-        self.reader = Reader(*(self.ground.primary, self.ground.canary) if self.reads_names else ("", ""))
+        primary, canary = (self.ground.primary, self.ground.canary) if self.reads_names else ("", "")
+        self.reader = Reader(primary, canary, figures=False)
         self.kube.store.subscribe(self.reader.observe)
         self.slack.workspace.subscribe(self.reader.read)
         self.kube.autoscalers.load = self._load

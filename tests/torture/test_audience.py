@@ -26,10 +26,19 @@ def called(at: float, kind: EntryKind = EntryKind.ASK, **changes: Any) -> Entry:
 
 
 def heard(*written: tuple[Rollout, list[Entry]]) -> list[str]:
+    """What was wrong with these revisions, each the next one."""
     audience = Audience()
-    for rollout, entries in written:
-        audience.read(Written(rollout, entries))
+    for revision, (rollout, entries) in enumerate(written, 1):
+        audience.read(Written(replace(rollout, revision=revision), entries))
     return list(audience.wrong)
+
+
+def test_a_revision_that_redis_lost_is_written_again_with_its_call() -> None:
+    audience = Audience()
+    for at in (100.0, 105.0):
+        audience.read(Written(replace(asking(), revision=3), [called(at)]))
+
+    assert list(audience.wrong) == []
 
 
 def test_a_plain_question_about_a_doubt_is_noticed_and_one_that_names_the_doubt_is_fine() -> None:

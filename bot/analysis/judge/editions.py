@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bot.analysis.judge import judge, saved, verdict
 from bot.analysis.judge.judge import Interval, bad_of
@@ -89,8 +90,12 @@ def step(
     after, ruling = single.step(state, interval, settings, users=where.users, alone=where.alone, waits=True)
     home = Home()
     if ruling.outcome is Outcome.STEP_BACK:
-        home = _home(after, ruling.by, ruling.totals, goes=where.ready and _helps(after, ruling.by, interval))
-        if home.kept:
+        lately = _lately(after, ruling.by, interval)
+        # What was bad and is well again keeps nobody, and takes nobody home: where everyone is on the canary there is
+        # nobody to compare it with, so the sums of before would stand for good.
+        if lately.bad:
+            home = _home(after, ruling.by, ruling.totals, goes=where.ready and lately.helps)
+        if not home.by:
             after, _ = single.step(state, interval, settings, users=False, alone=where.alone, waits=True)
     here = entered(after, interval.stage, settings, on_copies=where.on_copies or bool(home.by))
     return after, replace(verdict.assess(here, settings, deadline), home=home)
@@ -126,21 +131,30 @@ def _place(trace: Trace, name: str) -> int:
     return 0 if name == CEILING else [metric.name for metric in trace.metrics].index(name)
 
 
-def _helps(trace: Trace, name: str, interval: Interval) -> bool:
-    """Whether the canary has the larger share of bad requests lately: only then are users better off at home.
-
-    Of errors the last rows tell; of slow requests this one, because that is all that is kept of them.
+class _Lately(NamedTuple):
+    """Whether the canary has bad requests lately, and the larger share of them: only then are users better off at
+    home.
     """
+
+    bad: bool
+    helps: bool
+
+
+def _lately(trace: Trace, name: str, interval: Interval) -> _Lately:
+    """Of errors the last rows tell; of slow requests this one, because that is all that is kept of them."""
     place = _place(trace, name)
     if place == 0:
-        rows = trace.recent[-AGREE:]
-        n_c, b_c = sum(row.n_c for row in rows), sum(row.b_c for row in rows)
-        n_p, b_p = sum(row.n_p for row in rows), sum(row.b_p for row in rows)
-    else:
-        sides = (interval.canary or single.NOBODY, interval.primary or single.NOBODY)
-        counted = [bad_of(trace.metrics[place], side) or (0.0, 0.0) for side in sides]
-        (n_c, b_c), (n_p, b_p) = counted
-    return b_c * n_p > b_p * n_c if n_p > 0 else b_c > 0
+        return _of_errors(trace)
+    sides = (interval.canary or single.NOBODY, interval.primary or single.NOBODY)
+    (n_c, b_c), (n_p, b_p) = (bad_of(trace.metrics[place], side) or (0.0, 0.0) for side in sides)
+    return _Lately(b_c > 0, b_c * n_p > b_p * n_c if n_p > 0 else b_c > 0)
+
+
+def _of_errors(trace: Trace) -> _Lately:
+    rows = trace.recent[-AGREE:]
+    n_c, b_c = sum(row.n_c for row in rows), sum(row.b_c for row in rows)
+    n_p, b_p = sum(row.n_p for row in rows), sum(row.b_p for row in rows)
+    return _Lately(b_c > 0, b_c * n_p > b_p * n_c if n_p > 0 else b_c > 0)
 
 
 def between(state: State, stage: str, settings: JudgeSettings, deadline: float, where: Where = ANYWHERE) -> Assessment:
@@ -149,6 +163,8 @@ def between(state: State, stage: str, settings: JudgeSettings, deadline: float, 
     if not isinstance(state, Trace) or where.alone or not where.users or state.stage != stage:
         return answer
     by = single.says_home(state)
+    if by and _place(state, by) == 0 and not _of_errors(state).bad:
+        return answer
     return replace(answer, home=_home(state, by, state.stage_totals, goes=False)) if by else answer
 
 
