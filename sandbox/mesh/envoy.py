@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.mesh.objects import JsonObject, JsonObjects
-from sandbox.mesh.xds import GATEWAY, SIDECAR, TYPES, View, assignments, clusters, route_configurations
+from sandbox.mesh.xds import GATEWAY, SIDECAR, TYPES, View, assignments, clusters, is_needed, route_configurations
 from sandbox.ports import LOOPBACK
 
 FILTERS = f"{TYPES}.extensions.filters"
@@ -43,12 +43,15 @@ class DiscoveryFiles:
 
         Endpoints go first and routes last, so that nothing is referred to before it is there.
         """
-        endpoints = assignments(view)
+        needed = is_needed(view)
+        endpoints = {name: assignment for name, assignment in assignments(view).items() if needed(name)}
         versions = {
             f"cluster.{name}.version_text": self._put(self._endpoints(name), [assignment])
             for name, assignment in endpoints.items()
         }
-        versions["cluster_manager.cds.version_text"] = self._put(self.clusters, clusters(view, self._endpoint_source))
+        versions["cluster_manager.cds.version_text"] = self._put(
+            self.clusters, [one for one in clusters(view, self._endpoint_source) if needed(one["name"])]
+        )
         for proxy, routes in route_configurations(view).items():
             versions[f"http.{proxy}.rds.{proxy}.version_text"] = self._put(self.routes(proxy), [routes])
         return versions

@@ -7,6 +7,7 @@ a release can tell the difference.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -130,6 +131,24 @@ def _visible(view: View, proxy: str) -> JsonObjects:
     """The VirtualServices that a proxy sees, in Istio's order: those for fewer namespaces first, then by age."""
     found = [one for one in resolved(view.virtual_services) if is_shown(one, CALLERS[proxy].namespace)]
     return sorted(found, key=lambda one: (_is_private(one), _age(one)))
+
+
+def is_needed(view: View) -> Callable[[str], bool]:
+    """Whether Envoy has to be given a cluster, by its name.
+
+    A sidecar's subsets are not needed where no VirtualService on the mesh names the Service: Envoy watches a file for
+    each cluster, and Linux counts those.
+    """
+    on_mesh = [one["spec"] for one in _visible(view, SIDECAR) if MESH in (one["spec"].get("gateways") or [MESH])]
+    named = json.dumps(on_mesh)
+
+    def needed(cluster: str) -> bool:
+        if not cluster.startswith(CALLERS[SIDECAR].prefix):
+            return True
+        *_, subset, host = cluster.split("|")
+        return not subset or host.partition(".")[0] in named
+
+    return needed
 
 
 def _is_private(virtual_service: JsonObject) -> int:
