@@ -54,7 +54,7 @@ local stored = redis.call('GET', KEYS[1])
 if stored == ARGV[2] then return 'marked' end
 
 local fence, newest = tonumber(ARGV[7]), tonumber(redis.call('GET', KEYS[7])) or 0
--- A fence is Redis' clock: one of later is nobody's, and keeps nobody out.
+-- A fence is Redis' clock: one further ahead is nobody's, and keeps nobody out.
 if newest > (tonumber(redis.call('TIME')[1]) + FENCE_AHEAD) * 1000 then newest = 0 end
 if fence > 0 and fence < newest then return 'fenced' end
 local revision = stored and cjson.decode(stored).rollout.revision or 0

@@ -16,7 +16,8 @@ from bot.analysis.judge.wording import figures
 from bot.model.figures import TYPICAL, Finding, SideFigures, Tendency, Unit, Verdict
 from bot.model.rollout import Rollout
 from bot.model.service import Measure
-from bot.words.sentence import Sentence, Share, said, together
+from bot.model.versions import spoken_sides
+from bot.words.sentence import Sentence, Share, Text, said, together
 
 
 def find(rollout: Rollout, case: Case) -> list[Finding]:
@@ -59,7 +60,7 @@ def _hidden(rollout: Rollout) -> Iterator[Finding]:
     before = rollout.analysis_state.before
     hidden = one_bucket(before) if before is not None else None
     if hidden is not None:
-        sentence = _say(hidden, rollout.spec.target.primary_deployment)
+        sentence = _say(hidden, spoken_sides(rollout)[1])
         yield Finding(gate=TYPICAL, verdict=Verdict.PASS, sentence=sentence, acts=False, part=True)
 
 
@@ -78,7 +79,7 @@ def one_bucket(side: SideFigures) -> tuple[float, float, float] | None:
     return low, high, up_to - below
 
 
-def _say(hidden: tuple[float, float, float], primary: str) -> Sentence:
+def _say(hidden: tuple[float, float, float], primary: Text) -> Sentence:
     low, high, held = hidden
     if math.isinf(high):
         return said("analysis.hidden_above", share=Share(held), other=primary, low=low)

@@ -50,9 +50,7 @@ def restore(rollout: Rollout, by: UserId, now: float) -> Change:
     Raises:
         Refusal: nobody has changed anything, or ours must not be written now.
     """
-    refuse_ended(rollout)
-    if rollout.drift is None:
-        raise Refusal(said("rollout.nothing_to_restore", service=rollout.spec.service))
+    _refuse_unchanged(rollout)
     return drift.restore(rollout, by, now)
 
 
@@ -62,10 +60,14 @@ def keep_theirs(rollout: Rollout, by: UserId, now: float) -> Change:
     Raises:
         Refusal: nobody has changed anything, or that was chosen already.
     """
+    _refuse_unchanged(rollout)
+    return drift.keep_theirs(rollout, by, now)
+
+
+def _refuse_unchanged(rollout: Rollout) -> None:
     refuse_ended(rollout)
     if rollout.drift is None:
         raise Refusal(said("rollout.nothing_to_restore", service=rollout.spec.service))
-    return drift.keep_theirs(rollout, by, now)
 
 
 def retry(rollout: Rollout, by: UserId, now: float) -> Change:

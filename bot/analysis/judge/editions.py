@@ -139,6 +139,12 @@ class _Lately(NamedTuple):
     bad: bool
     helps: bool
 
+    @classmethod
+    def of(cls, canary: tuple[float, float], primary: tuple[float, float]) -> _Lately:
+        """By what each side was asked, and how much of that was bad."""
+        (n_c, b_c), (n_p, b_p) = canary, primary
+        return cls(bad=b_c > 0, helps=b_c * n_p > b_p * n_c if n_p > 0 else b_c > 0)
+
 
 def _lately(trace: Trace, name: str, interval: Interval) -> _Lately:
     """Of errors the last rows tell; of slow requests this one, because that is all that is kept of them."""
@@ -146,15 +152,15 @@ def _lately(trace: Trace, name: str, interval: Interval) -> _Lately:
     if place == 0:
         return _of_errors(trace)
     sides = (interval.canary or single.NOBODY, interval.primary or single.NOBODY)
-    (n_c, b_c), (n_p, b_p) = (bad_of(trace.metrics[place], side) or (0.0, 0.0) for side in sides)
-    return _Lately(b_c > 0, b_c * n_p > b_p * n_c if n_p > 0 else b_c > 0)
+    return _Lately.of(*(bad_of(trace.metrics[place], side) or (0.0, 0.0) for side in sides))
 
 
 def _of_errors(trace: Trace) -> _Lately:
     rows = trace.recent[-AGREE:]
-    n_c, b_c = sum(row.n_c for row in rows), sum(row.b_c for row in rows)
-    n_p, b_p = sum(row.n_p for row in rows), sum(row.b_p for row in rows)
-    return _Lately(b_c > 0, b_c * n_p > b_p * n_c if n_p > 0 else b_c > 0)
+    return _Lately.of(
+        (sum(row.n_c for row in rows), sum(row.b_c for row in rows)),
+        (sum(row.n_p for row in rows), sum(row.b_p for row in rows)),
+    )
 
 
 def between(state: State, stage: str, settings: JudgeSettings, deadline: float, where: Where = ANYWHERE) -> Assessment:

@@ -73,10 +73,10 @@ def test_what_is_only_shown_has_both_sides_figures_and_acts_on_nothing() -> None
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        ((1, 98, 1, 0, 0), "98 % of reviews-v1's answers took 1 to 5 ms, one bucket: a version up to 5x as slow"),
-        ((0, 0, 1, 99, 0), "99 % of reviews-v1's answers took 10 to 100 ms, one bucket: a version up to 10x as slow"),
-        ((100, 0, 0, 0, 0), "100 % of reviews-v1's answers took up to 1 ms, the first bucket: how slow a version is"),
-        ((0, 0, 0, 1, 99), "99 % of reviews-v1's answers took over 100 ms, beyond the last bucket: how slow"),
+        ((1, 98, 1, 0, 0), "98 % of version 1's answers took 1 to 5 ms, one bucket: a version up to 5x as slow"),
+        ((0, 0, 1, 99, 0), "99 % of version 1's answers took 10 to 100 ms, one bucket: a version up to 10x as slow"),
+        ((100, 0, 0, 0, 0), "100 % of version 1's answers took up to 1 ms, the first bucket: how slow a version is"),
+        ((0, 0, 0, 1, 99), "99 % of version 1's answers took over 100 ms, beyond the last bucket: how slow"),
         ((3, 96, 1, 0, 0), None),
         ((0, 50, 50, 0, 0), None),
     ],
